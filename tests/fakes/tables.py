@@ -1,0 +1,75 @@
+"""The tables port in memory, with the semantics of Azure Tables. Counts its requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import count
+
+from shared.platform.tables import Conflict, Delete, Insert, Op, Replace, Row, Upsert, Value
+
+
+class FakeTables:
+    """`requests` records (verb, table, pk) in order. `fail` is called before each request and
+    again, with verb + '!', after it took effect: a test raises there to lose a request or answer."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], dict[str, Row]] = {}
+        self.requests: list[tuple[str, str, str]] = []
+        self.fail = lambda verb, table, pk: None
+        self._etags = count(1)
+
+    async def get(self, table: str, pk: str, rk: str) -> Row | None:
+        await self._request("get", table, pk)
+        return self.rows.get((table, pk), {}).get(rk)
+
+    async def query(
+        self, table: str, pk: str, start: str = "", end: str = "", limit: int = 0
+    ) -> list[Row]:
+        await self._request("query", table, pk)
+        rows = [
+            row
+            for rk, row in sorted(self.rows.get((table, pk), {}).items())
+            if rk >= start and (not end or rk < end)
+        ]
+        return rows[:limit] if limit else rows
+
+    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
+        await self._request("commit", table, pk)
+        if not 0 < len(ops) <= 100 or len({op.rk for op in ops}) != len(ops):
+            raise ValueError("a transaction takes 1 to 100 rows, each once")
+        rows = dict(self.rows.get((table, pk), {}))
+        for op in ops:
+            self._apply(rows, pk, op)
+        self.rows[(table, pk)] = rows
+        self.fail("commit!", table, pk)
+
+    def _apply(self, rows: dict[str, Row], pk: str, op: Op) -> None:
+        stored = rows.get(op.rk)
+        match op:
+            case Insert():
+                if stored:
+                    raise Conflict(f"{op.rk} exists")
+            case Replace(etag=etag):
+                if not stored or stored.etag != etag:
+                    raise Conflict(f"{op.rk} has changed")
+            case Delete(etag=etag):
+                if not stored or (etag and stored.etag != etag):
+                    raise Conflict(f"{op.rk} has changed")
+                del rows[op.rk]
+                return
+            case Upsert():
+                pass
+        data: dict[str, Value] = dict(op.data)
+        rows[op.rk] = Row(pk, op.rk, data, f'W/"{next(self._etags)}"')
+
+    async def ping(self, timeout: float) -> None:
+        await self._request("ping", "", "")
+
+    async def close(self) -> None:
+        pass
+
+    async def _request(self, verb: str, table: str, pk: str) -> None:
+        self.requests.append((verb, table, pk))
+        await asyncio.sleep(0)
+        self.fail(verb, table, pk)
