@@ -1,0 +1,159 @@
+"""Settings, read once from the environment (app settings in Azure, local.settings.json locally).
+
+`docs/settings.md` explains each one for operators; a test holds both lists together.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "SUROGA_"
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed; the message names it and says what it should be."""
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _long_secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 32:
+        raise ValueError("should be a random string of at least 32 characters")
+    return value
+
+
+class Settings(BaseSettings):
+    """Durations are ISO 8601 (`PT30M`), `[DD ][HH:MM]:SS`, or seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    mode: Literal["azure", "local"] = "azure"
+    public_url: str = Field(pattern=r"^https?://[^\s/]+$")
+
+    storage_connection: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("AzureWebJobsStorage")
+    )
+    storage_account: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9]{3,24}$",
+        validation_alias=AliasChoices("AzureWebJobsStorage__accountName"),
+    )
+
+    encryption_keys: SecretStr
+    link_key: SecretStr
+    janus_key: SecretStr
+
+    jwt_secret: SecretStr | None = None
+    jwks_url: str | None = Field(default=None, pattern=r"^https?://")
+    jwt_issuer: str
+    jwt_audience: str
+    jwt_leeway: timedelta = timedelta(seconds=30)
+
+    pool: int = Field(default=0, ge=0, le=99)
+    compute: Literal["local"] = "local"
+    local_vms: int = Field(default=2, ge=1, le=20)
+    local_vm_folder: str = ".local/vms"
+    local_vm_port: int = Field(default=8188, ge=1024, le=65000)
+    local_vm_host: str = "127.0.0.1"
+    vm_capacity: int = Field(default=4, ge=1, le=1000)
+    vm_lead: timedelta = timedelta(minutes=30)
+    vm_margin: timedelta = timedelta(minutes=15)
+
+    join_early: timedelta = timedelta(minutes=10)
+    join_grace: timedelta = timedelta(minutes=10)
+    max_booking: timedelta = timedelta(hours=24)
+    horizon: timedelta = timedelta(days=366)
+    ice_servers: Annotated[list[dict[str, Any]], NoDecode, BeforeValidator(_json)] = []
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _fernet_keys(cls, value: SecretStr) -> SecretStr:
+        keys = [key.strip() for key in value.get_secret_value().split(",")]
+        for key in keys:
+            try:
+                good = len(base64.urlsafe_b64decode(key)) == 32
+            except (binascii.Error, ValueError):
+                good = False
+            if not good:
+                raise ValueError(
+                    "should be one or more Fernet keys (32 bytes, URL-safe base64) with commas "
+                    "between, the newest first"
+                )
+        return value
+
+    @field_validator("link_key", "janus_key", "jwt_secret")
+    @classmethod
+    def _secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and _long_secret(value)
+
+    @field_validator("vm_lead", "vm_margin", "join_early", "join_grace", "jwt_leeway")
+    @classmethod
+    def _not_negative(cls, value: timedelta) -> timedelta:
+        if value < timedelta(0):
+            raise ValueError("should be a duration of zero or more, like PT30M")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Settings:
+        if not self.storage_connection and not self.storage_account:
+            raise ValueError(
+                "AzureWebJobsStorage (a connection string) or AzureWebJobsStorage__accountName "
+                "(the account's name, reached by managed identity) should be set"
+            )
+        if not self.jwt_secret and not self.jwks_url:
+            raise ValueError(
+                "SUROGA_JWKS_URL (the keys of your OpenID Connect issuer) or SUROGA_JWT_SECRET "
+                "(HS256) should be set"
+            )
+        if self.jwt_secret and self.mode != "local" and self.jwks_url:
+            raise ValueError("SUROGA_JWT_SECRET should not be set beside SUROGA_JWKS_URL")
+        return self
+
+    @property
+    def pool_capacity(self) -> int:
+        """How many bookings the pool carries at the same time."""
+        return self.local_vms * self.vm_capacity
+
+    @property
+    def local(self) -> bool:
+        return self.mode == "local"
+
+
+def load_settings() -> Settings:
+    """Reads the environment; raises `SettingsError` with one sentence for each bad setting."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(e) for e in error.errors())) from None
+
+
+def _sentence(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return f"Setting {message}"
+    name = str(error["loc"][0])
+    name = name if name.startswith("AzureWebJobs") else PREFIX + name.upper()
+    if error["type"] == "missing":
+        return f"Setting {name} is missing: docs/settings.md says what it should be"
+    return f"Setting {name} is malformed: {message[0].lower()}{message[1:]}"
