@@ -1,0 +1,111 @@
+"""The compute port in memory, with a `FakeJanus` in each machine."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from shared.fleet.compute import ComputeError, Machine, Power
+from tests.fakes.janus import FakeJanus
+
+
+class FakeCompute:
+    """How a test misbehaves:
+
+    `refuse[name] = ComputeError(...)`: start, deallocate and restart raise it;
+    `break_start[name] = "reason"`: the start is accepted, then the machine is FAILED;
+    `slow = {name}`: it stays STARTING or DEALLOCATING until `finish(name)`;
+    `crash(name)`: it stops by itself; `unavailable`: `machines` raises it.
+
+    `janus[name]` is its Janus: down while it is off, and wiped when it starts. `calls` records
+    (verb, name).
+    """
+
+    def __init__(self, machines: int = 2, pool: int = 0, capacity: int = 4) -> None:
+        self.refuse: dict[str, ComputeError] = {}
+        self.break_start: dict[str, str] = {}
+        self.slow: set[str] = set()
+        self.unavailable: ComputeError | None = None
+        self.calls: list[tuple[str, str]] = []
+        self.janus: dict[str, FakeJanus] = {}
+        self._machines: dict[str, Machine] = {}
+        for n in range(machines):
+            self.add(f"janus-{n}", pool, capacity)
+
+    def add(self, name: str, pool: int = 0, capacity: int = 4) -> None:
+        self.janus[name] = FakeJanus()
+        self.janus[name].down = True
+        self._machines[name] = Machine(
+            name,
+            pool,
+            capacity,
+            Power.DEALLOCATED,
+            f"ws://{name}:8188",
+            f"http://{name}:7088/admin",
+        )
+
+    def remove(self, name: str) -> None:
+        """Somebody deletes it by hand."""
+        del self._machines[name]
+        self.janus[name].down = True
+
+    def janus_of(self, machine: Machine) -> FakeJanus:
+        """The `JanusFactory`."""
+        return self.janus[machine.name]
+
+    def machine(self, name: str) -> Machine:
+        if name not in self._machines:
+            raise ComputeError("not_found", f"There is no machine {name}")
+        return self._machines[name]
+
+    def set_power(self, name: str, power: Power, reason: str = "") -> None:
+        self._machines[name] = replace(self.machine(name), power=power, reason=reason)
+        janus = self.janus[name]
+        if power is Power.RUNNING:
+            janus.wipe()
+        janus.down = power is not Power.RUNNING
+
+    def finish(self, name: str) -> None:
+        """A slow start or deallocation comes to its end."""
+        match self.machine(name).power:
+            case Power.STARTING if name in self.break_start:
+                self.set_power(name, Power.FAILED, self.break_start[name])
+            case Power.STARTING:
+                self.set_power(name, Power.RUNNING)
+            case Power.DEALLOCATING:
+                self.set_power(name, Power.DEALLOCATED)
+
+    def crash(self, name: str) -> None:
+        self.set_power(name, Power.FAILED, "Janus ended by itself")
+
+    async def machines(self) -> list[Machine]:
+        await asyncio.sleep(0)
+        if self.unavailable:
+            raise self.unavailable
+        return list(self._machines.values())
+
+    async def start(self, name: str) -> None:
+        await self._request("start", name)
+        if self.machine(name).power not in (Power.STARTING, Power.RUNNING):
+            self._begin(name, Power.STARTING)
+
+    async def deallocate(self, name: str) -> None:
+        await self._request("deallocate", name)
+        if self.machine(name).power not in (Power.DEALLOCATING, Power.DEALLOCATED):
+            self._begin(name, Power.DEALLOCATING)
+
+    async def restart(self, name: str) -> None:
+        await self._request("restart", name)
+        self._begin(name, Power.STARTING)
+
+    def _begin(self, name: str, power: Power) -> None:
+        self.set_power(name, power)
+        if name not in self.slow:
+            self.finish(name)
+
+    async def _request(self, verb: str, name: str) -> None:
+        self.calls.append((verb, name))
+        await asyncio.sleep(0)
+        self.machine(name)
+        if name in self.refuse:
+            raise self.refuse[name]
