@@ -1,0 +1,182 @@
+"""The texts of our errors, in the languages we answer in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Language = Literal["pt", "en"]
+
+
+class Message(NamedTuple):
+    pt: str
+    en: str
+
+    def text(self, language: Language, params: Mapping[str, str]) -> str:
+        """The text with its placeholders filled in; a missing one stays as `{name}`."""
+        template = self.pt if language == "pt" else self.en
+        return template.format_map(_Params(params))
+
+
+class _Params(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def language(accept_language: str | None) -> Language:
+    """The language to answer in (RFC 9110, 12.5.4): q-values count, then who is named first."""
+    best: Language = "pt"
+    best_quality = 0.0
+    ranges = [_range(part) for part in (accept_language or "").split(",")]
+    named = {tag for tag, _ in ranges}
+    for tag, quality in ranges:
+        if tag == "*":
+            # It stands for whatever the header does not name; ours is Portuguese first.
+            tag = "pt" if "pt" not in named else "en" if "en" not in named else "*"
+        if tag in ("pt", "en") and quality > best_quality:
+            best, best_quality = ("pt" if tag == "pt" else "en"), quality
+    return best
+
+
+def _range(part: str) -> tuple[str, float]:
+    """The primary subtag and quality of `pt-BR;q=0.8`; a malformed quality counts as 0."""
+    tag, _, parameter = part.partition(";")
+    primary = tag.strip().lower().partition("-")[0]
+    name, _, value = parameter.partition("=")
+    if not parameter:
+        return primary, 1.0
+    try:
+        quality = float(value) if name.strip().lower() == "q" else 0.0
+    except ValueError:
+        quality = 0.0
+    return primary, quality if 0 <= quality <= 1 else 0.0
+
+
+TITLES: dict[int, Message] = {
+    400: Message("Pedido inválido", "Bad Request"),
+    401: Message("Não autenticado", "Unauthorized"),
+    403: Message("Proibido", "Forbidden"),
+    404: Message("Não encontrado", "Not Found"),
+    405: Message("Método não permitido", "Method Not Allowed"),
+    409: Message("Conflito", "Conflict"),
+    410: Message("Já não existe", "Gone"),
+    413: Message("Conteúdo demasiado grande", "Content Too Large"),
+    415: Message("Tipo de conteúdo não suportado", "Unsupported Media Type"),
+    422: Message("Conteúdo não processável", "Unprocessable Content"),
+    425: Message("Cedo demais", "Too Early"),
+    429: Message("Pedidos em excesso", "Too Many Requests"),
+    500: Message("Erro interno", "Internal Server Error"),
+    503: Message("Serviço indisponível", "Service Unavailable"),
+}
+
+MESSAGES: dict[str, Message] = {
+    "unauthorized": Message(
+        "Token em falta ou inválido.",
+        "The bearer token is missing or invalid: sign in again.",
+    ),
+    "auth_unavailable": Message(
+        "O serviço de autenticação não responde. Tente novamente mais tarde.",
+        "The identity provider does not answer. Try again later.",
+    ),
+    "forbidden": Message(
+        "Sem permissão para esta operação.",
+        "You may not do this: it takes a role that your token does not have.",
+    ),
+    "not_found": Message("Não encontrado.", "Not found: check the address."),
+    "room_not_found": Message(
+        "Sala {room_id} não existe.",
+        "Room {room_id} does not exist: choose one from the list of rooms.",
+    ),
+    "booking_not_found": Message(
+        "Reserva não encontrada.",
+        "The booking was not found: check its id in your list of bookings.",
+    ),
+    "invalid_request": Message(
+        "Parâmetros ausentes ou inválidos: {fields}.",
+        "Missing or invalid parameters: {fields}.",
+    ),
+    "invalid_json": Message(
+        "O corpo do pedido não é JSON válido.",
+        "The body is not valid JSON: correct it and send it again.",
+    ),
+    "body_too_large": Message(
+        "O corpo do pedido é demasiado grande.",
+        "The body is too large: send a smaller one.",
+    ),
+    "unsupported_media": Message(
+        "Tipo de conteúdo não suportado: envie application/json.",
+        "The content type is not supported: send application/json.",
+    ),
+    "room_taken": Message(
+        "Sala {room_id} já reservada no intervalo solicitado.",
+        "Room {room_id} is already booked in that interval: choose another room or time.",
+    ),
+    "room_create_failed": Message(
+        "Erro ao criar sala no serviço de WebRTC. Tente novamente mais tarde.",
+        "The room could not be created in the WebRTC service. Try again later.",
+    ),
+    "new_room_create_failed": Message(
+        "Erro ao criar nova sala no serviço de WebRTC. Tente novamente mais tarde.",
+        "A new room could not be created in the WebRTC service. Try again later.",
+    ),
+    "capacity_exhausted": Message(
+        "Não há capacidade de VMs no intervalo solicitado. Escolha outro horário.",
+        "There is no VM capacity left in that interval: choose another time.",
+    ),
+    "calendar_busy": Message(
+        "O calendário está ocupado. Tente novamente.",
+        "The calendar is busy: try again.",
+    ),
+    "storage_unavailable": Message(
+        "O armazenamento não responde. Tente novamente mais tarde.",
+        "The storage does not answer. Try again later.",
+    ),
+    "cancel_too_late": Message(
+        "Não é possível cancelar com menos de {notice} de antecedência.",
+        "A booking can't be cancelled less than {notice} before its start.",
+    ),
+    "booking_started": Message(
+        "A reserva já começou e não pode ser cancelada.",
+        "The booking has started and can't be cancelled: end it instead.",
+    ),
+    "booking_not_running": Message(
+        "A reserva não está em curso.",
+        "The booking is not running: only a running one can be ended.",
+    ),
+    "too_early": Message(
+        "A sala abre às {opens_at}.",
+        "The room opens at {opens_at}: come back then.",
+    ),
+    "booking_over": Message(
+        "A reserva já terminou.",
+        "The booking is over: make a new one.",
+    ),
+    "booking_cancelled": Message(
+        "A reserva foi cancelada.",
+        "The booking was cancelled: make a new one.",
+    ),
+    "room_starting": Message(
+        "A sala está a iniciar. Aguarde um momento.",
+        "The room is starting: try again in a moment.",
+    ),
+    "room_full": Message(
+        "A sala está cheia.",
+        "The room is full: try again when somebody has left.",
+    ),
+    "janus_unavailable": Message(
+        "O serviço de WebRTC não responde. Tente novamente em breve.",
+        "The WebRTC service does not answer: try again in a moment.",
+    ),
+    "invite_invalid": Message(
+        "Convite inválido.",
+        "The invite is invalid: ask the host for a new one.",
+    ),
+    "local_only": Message(
+        "Disponível apenas em modo local.",
+        "This exists in local mode only: sign in with your identity provider.",
+    ),
+    "internal_error": Message(
+        "Erro interno. Indique o operation_id ao contactar o suporte.",
+        "Internal error. Name the operation_id when you contact support.",
+    ),
+}
