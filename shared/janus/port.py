@@ -1,7 +1,7 @@
 """The Janus port: rooms and participants of one machine's Janus.
 
 Two adapters speak it: `client` (the Admin API over HTTP) and the in-memory fake in `tests/fakes`.
-Both pass `tests/integration/test_janus_contract.py`. `docs/janus.md` shows what goes over the wire.
+Both pass `tests/integration/test_janus_contract.py`.
 """
 
 from __future__ import annotations
