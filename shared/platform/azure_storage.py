@@ -28,8 +28,8 @@ CLIENT_OPTIONS: dict[str, Any] = {
     "retry_backoff_max": 1,
     "logging_enable": False,
 }
-"""azure-core's names. Its policy sends a GET or PUT again after any fault; a POST (every table
-transaction and every queue message) only after a 500, 503 or 504."""
+"""azure-core's names. Its policy for tables sends a GET again after any fault, but a POST (every
+transaction) only after a 500, 503 or 504."""
 
 _BUSY = frozenset({408, 429})
 

@@ -6,8 +6,11 @@ of the current request travels in the envelope: `{"op": "<operation id>", "body"
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
+
+from shared.platform.logs import operation_id
 
 OUTBOX = "outbox"
 """Pointers to outbox rows: see `shared/events/outbox.py`."""
@@ -36,3 +39,18 @@ class Queues(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def seal_message(body: Mapping[str, Any]) -> str:
+    """The envelope around `body`, with the operation id of this context."""
+    envelope = {"op": operation_id.get(), "body": body}
+    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+
+
+def open_message(text: str) -> tuple[str, dict[str, Any]]:
+    """The operation id and the body of a message; raises `ValueError` when it is none of ours."""
+    envelope = json.loads(text)
+    match envelope:
+        case {"op": str(op), "body": dict(body)}:
+            return op, body
+    raise ValueError("The message is no envelope of ours")

@@ -55,9 +55,30 @@ class AzureTables:
             clauses.append("RowKey ge @start")
         if end:
             clauses.append("RowKey lt @end")
+        parameters = {"pk": pk, "start": start, "end": end}
+        return await self._select(table, clauses, parameters, limit)
+
+    async def scan(
+        self, table: str, pks: tuple[str, str], rks: tuple[str, str], where: Mapping[str, Value]
+    ) -> list[Row]:
+        clauses = ["PartitionKey ge @pk0", "PartitionKey lt @pk1"]
+        clauses += ["RowKey ge @rk0", "RowKey lt @rk1"]
+        parameters = {"pk0": pks[0], "pk1": pks[1], "rk0": rks[0], "rk1": rks[1]}
+        for number, (name, value) in enumerate(where.items()):
+            if isinstance(value, str):
+                clauses.append(f"{name} eq @v{number}")
+                parameters[f"v{number}"] = value
+            else:
+                # The SDK's parameters take 1 for true, and write a small int as 32 bits.
+                clauses.append(f"{name} eq {_literal(value)}")
+        return await self._select(table, clauses, parameters, 0)
+
+    async def _select(
+        self, table: str, clauses: Sequence[str], parameters: dict[str, str], limit: int
+    ) -> list[Row]:
         pages = self._client(table).query_entities(
             " and ".join(clauses),
-            parameters={"pk": pk, "start": start, "end": end},
+            parameters=parameters,
             results_per_page=min(limit or _PAGE, _PAGE),
         )
         rows: list[Row] = []
@@ -120,6 +141,12 @@ def _operation(pk: str, op: Op) -> tuple[str, dict[str, Any], dict[str, Any]]:
 
 def _if_match(etag: str) -> dict[str, Any]:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+
+
+def _literal(value: bool | int | float) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value}L" if isinstance(value, int) else repr(value)
 
 
 def _encode(data: Mapping[str, Value]) -> Iterator[tuple[str, Any]]:
