@@ -1,0 +1,71 @@
+"""Ids, pins and tokens. The integers stay below 2^53, so that JavaScript reads them exactly."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from shared.platform.clock import Clock
+
+NONCE = r"^[A-Za-z0-9_-]{8,64}$"
+"""What names a browser tab in a join."""
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+_POOLS = 100
+_PER_DAY = 10**6
+_PER_POOL = 10**8
+_MILLISECOND = timedelta(milliseconds=1)
+# Neither 0/O/o nor 1/I/l: people read pins to each other.
+_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
+
+
+class Ids:
+    """`random` is a `random.SystemRandom`, or in tests a seeded `random.Random`: pins and tokens
+    are as hard to guess as it is."""
+
+    def __init__(self, clock: Clock, random: Random) -> None:
+        self._clock = clock
+        self._random = random
+
+    def booking_id(self, pool: int, start: datetime) -> int:
+        """Names its home partition (calendar protocol): the UTC day of `start`, and the pool."""
+        day = int(start.astimezone(UTC).strftime("%Y%m%d"))
+        return (day * _POOLS + pool) * _PER_DAY + self._random.randrange(_PER_DAY)
+
+    @staticmethod
+    def booking_day(booking_id: int) -> str:
+        """`yyyymmdd`; of a number that is no booking id, just some text."""
+        return str(booking_id // (_POOLS * _PER_DAY))
+
+    @staticmethod
+    def booking_pool(booking_id: int) -> int:
+        return booking_id // _PER_DAY % _POOLS
+
+    def room_id(self, pool: int) -> int:
+        return pool * _PER_POOL + self._random.randrange(1, _PER_POOL)
+
+    @staticmethod
+    def room_pool(room_id: int) -> int:
+        return room_id // _PER_POOL
+
+    def participant_id(self) -> int:
+        """Sorts by time."""
+        return self._milliseconds() * 1000 + self._random.randrange(1000)
+
+    def pin(self) -> str:
+        """69 bits."""
+        return "".join(self._random.choice(_ALPHABET) for _ in range(12))
+
+    def token(self) -> str:
+        """128 bits, URL-safe."""
+        raw = self._random.getrandbits(128).to_bytes(16, "big")
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+    def event_id(self) -> str:
+        """Sorts by time."""
+        return f"evt_{self._milliseconds():011x}{self._random.getrandbits(84):021x}"
+
+    def _milliseconds(self) -> int:
+        return (self._clock.now() - EPOCH) // _MILLISECOND
