@@ -1,0 +1,74 @@
+"""What one `make run` needs to know, found out and checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import settings_file
+from local.azurite import Azurite
+from local.functions_host import FunctionsHost
+from local.ports import Ports, check_free
+from local.records import end_recorded
+from local.terminal import Stop, say
+
+VM_PORTS_APART = 10
+"""As in `shared/fleet/compute_local.py`; the Admin API is on the next one."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    root: Path
+    state: Path
+    ports: Ports
+    environment: dict[str, str]
+    own_azurite: bool
+    reload: bool
+    vm_folder: Path
+
+    def end_vms(self) -> None:
+        """Ends the Janus processes; they outlive the host, so that a reload cuts no call."""
+        from shared.fleet.compute import ComputeError
+        from shared.fleet.compute_local import stop_all
+
+        try:
+            stop_all(self.vm_folder)
+        except ComputeError as error:
+            raise Stop(f"{error.message}.") from None
+
+
+def make_plan(root: Path, ports: Ports, state: Path, reload: bool) -> Plan:
+    """Checks the settings, ends what a killed run left behind, then checks the ports."""
+    from shared.platform.settings import SettingsError, load_settings
+
+    example = settings_file.example_values(root)
+    values = settings_file.ensure(root)
+    os.environ.update(settings_file.environment(values, example, ports, state))
+    environment = dict(os.environ)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        raise Stop(f"{error}.") from None
+    storage = environment.get("AzureWebJobsStorage", "")
+    own_azurite = f"127.0.0.1:{ports.azurite}/" in storage
+    plan = Plan(
+        root, state, ports, environment, own_azurite, reload, Path(settings.local_vm_folder)
+    )
+    _end_leftovers(plan)
+    wanted = {ports.api: "the API and the pages"}
+    if own_azurite:
+        wanted |= ports.azurite_ports()
+    for number in range(settings.local_vms):
+        first = settings.local_vm_port + VM_PORTS_APART * number
+        wanted |= {first: f"Janus of VM {number}", first + 1: f"Admin API of VM {number}"}
+    check_free(wanted, ports)
+    return plan
+
+
+def _end_leftovers(plan: Plan) -> None:
+    found = end_recorded(FunctionsHost.record(plan.state))
+    plan.end_vms()
+    found = end_recorded(Azurite.record(plan.state)) or found
+    if found:
+        say("Ended what an earlier run, killed before it could, had left running.")

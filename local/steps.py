@@ -1,0 +1,94 @@
+"""A slow command of the setup: shown while it runs, kept in a log, explained when it fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from local.terminal import Progress, Stop, say
+
+TAIL = 15
+NETWORK = (
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ETIMEDOUT",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "Temporary failure",
+    "Could not resolve",
+    "NewConnectionError",
+    "Read timed out",
+)
+
+
+def step(
+    title: str, command: list[str], log: Path, *, cwd: Path, env: dict[str, str] | None = None
+) -> None:
+    """Runs `command` to its end; raises `Stop` with the tail of its output if it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    progress = Progress(title)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # its children end with it; a new session would lose sudo's ticket
+        )
+        try:
+            status = _watch(process, progress, log)
+        except BaseException:
+            progress.done("✗")
+            _end(process)
+            raise
+    if status != 0:
+        progress.done("✗")
+        raise Stop(_explain(title, status, log))
+    progress.done()
+
+
+def _watch(process: subprocess.Popen[bytes], progress: Progress, log: Path) -> int:
+    while True:
+        try:
+            return process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            lines = tail(log, 1)
+            progress.tick(lines[0] if lines else "")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    except (ProcessLookupError, PermissionError):  # gone, or root's: sudo passes its end on
+        pass
+
+
+def tail(log: Path, count: int) -> list[str]:
+    """The last lines of a file that may be large, may still grow, or may not exist."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 16_000))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return [line.rstrip() for line in text.replace("\r", "\n").splitlines() if line.strip()][
+        -count:
+    ]
+
+
+def _explain(title: str, status: int, log: Path) -> str:
+    lines = tail(log, TAIL)
+    for line in lines:
+        say(f"    {line}")
+    offline = any(word in line for word in NETWORK for line in lines)
+    hint = " It could not reach the network: check the connection or the proxy." if offline else ""
+    return f"{title}: failed with exit status {status}.{hint} Everything it printed is in {log}"
