@@ -13,6 +13,7 @@ import fcntl
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -163,7 +164,18 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _check_port(address: str, port: int) -> None:
-    """Janus would start without the part whose port is taken, and say so only in its log."""
+    """Janus would start without the part whose port is taken, and say so only in its log.
+
+    The port of one that was killed a moment ago is still taken, so we look twice.
+    """
+    try:
+        _bind(address, port)
+    except ComputeError:
+        time.sleep(0.2)
+        _bind(address, port)
+
+
+def _bind(address: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As Janus binds: connections that are still closing down don't count, listeners do.

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     join_grace: timedelta = timedelta(minutes=10)
     max_booking: timedelta = timedelta(hours=24)
     horizon: timedelta = timedelta(days=366)
+    cancel_notice: timedelta = timedelta(hours=1)
+    password_early: timedelta = timedelta(minutes=30)
+    call_gap: timedelta = timedelta(seconds=20)
     ice_servers: Annotated[list[dict[str, Any]], NoDecode, BeforeValidator(_json)] = []
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -107,7 +110,18 @@ class Settings(BaseSettings):
     def _secrets(cls, value: SecretStr | None) -> SecretStr | None:
         return value and _long_secret(value)
 
-    @field_validator("vm_lead", "vm_margin", "join_early", "join_grace", "jwt_leeway")
+    @field_validator(
+        "vm_lead",
+        "vm_margin",
+        "join_early",
+        "join_grace",
+        "jwt_leeway",
+        "max_booking",
+        "horizon",
+        "cancel_notice",
+        "password_early",
+        "call_gap",
+    )
     @classmethod
     def _not_negative(cls, value: timedelta) -> timedelta:
         if value < timedelta(0):

@@ -90,7 +90,14 @@ class Tables(Protocol):
     async def query(
         self, table: str, pk: str, start: str = "", end: str = "", limit: int = 0
     ) -> list[Row]:
-        """Rows with start <= RowKey < end in RowKey order; an empty bound is open, limit 0 is all."""
+        """Rows with start <= RowKey < end in order; an empty bound is open, limit 0 is all."""
+        ...
+
+    async def scan(
+        self, table: str, pks: tuple[str, str], rks: tuple[str, str], where: Mapping[str, Value]
+    ) -> list[Row]:
+        """Rows of all partitions with pks[0] <= PartitionKey < pks[1], RowKey likewise, whose
+        properties equal `where`. It reads every row of those partitions: not for the hot path."""
         ...
 
     async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from shared.platform.tables import Conflict, Delete, Insert, Op, Replace, Row, Upsert, Value
@@ -33,6 +33,18 @@ class FakeTables:
             if rk >= start and (not end or rk < end)
         ]
         return rows[:limit] if limit else rows
+
+    async def scan(
+        self, table: str, pks: tuple[str, str], rks: tuple[str, str], where: Mapping[str, Value]
+    ) -> list[Row]:
+        await self._request("scan", table, pks[0])
+        return [
+            row
+            for (name, pk), rows in sorted(self.rows.items())
+            if name == table and pks[0] <= pk < pks[1]
+            for rk, row in sorted(rows.items())
+            if rks[0] <= rk < rks[1] and all(row.data.get(k) == v for k, v in where.items())
+        ]
 
     async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
         await self._request("commit", table, pk)

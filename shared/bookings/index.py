@@ -1,0 +1,52 @@
+"""A user's bookings in the order of their starts: hints, written before the booking commits.
+
+A hint whose booking never came to be, or has moved, is skipped by whoever reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from shared.bookings.models import Booking
+from shared.platform.clock import iso
+from shared.platform.tables import Conflict, Delete, StorageUnavailable, Tables, Upsert
+
+TABLE = "BookingIndex"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    cursor: str
+    booking_id: int
+
+
+class BookingIndex:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def put(self, booking: Booking) -> None:
+        row = Upsert(_cursor(booking), {"booking_id": booking.booking_id})
+        await self._tables.commit(TABLE, f"{booking.tenant}|{booking.booker}", [row])
+
+    async def drop(self, booking: Booking) -> None:
+        """Best effort, for a booking that was refused: a hint too many is only skipped."""
+        try:
+            pk = f"{booking.tenant}|{booking.booker}"
+            await self._tables.commit(TABLE, pk, [Delete(_cursor(booking))])
+        except (Conflict, StorageUnavailable):
+            return
+
+    async def page(
+        self, tenant: str, booker: str, *, day: date | None, after: str, limit: int
+    ) -> list[Hint]:
+        """Up to `limit` hints behind the cursor `after`; with `day`, of those that start then."""
+        start = f"{day:%Y-%m-%d}" if day else ""
+        end = f"{day + timedelta(days=1):%Y-%m-%d}" if day else ""
+        start = max(start, after + "\x7f" if after else "")
+        rows = await self._tables.query(TABLE, f"{tenant}|{booker}", start, end, limit)
+        return [Hint(row.rk, int(row.data["booking_id"])) for row in rows]
+
+
+def _cursor(booking: Booking) -> str:
+    return f"{iso(booking.start)}|{booking.booking_id}"

@@ -1,0 +1,130 @@
+"""Payloads of rooms and bookings (webrtc-streaming.md 5.3 and 5.5) and what the domain holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from shared.platform.payload import MAX_SAFE_INTEGER, Payload, Utc
+
+DEFAULT_ROOM_SIZE = 2
+MAX_ROOM_SIZE = 16
+
+RoomId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
+
+
+class RoomCreate(Payload):
+    """Body of `POST /rooms` (5.3.2)."""
+
+    max_participants: Annotated[int, Field(ge=1, le=MAX_ROOM_SIZE)] = DEFAULT_ROOM_SIZE
+    optional_name: Annotated[str, Field(max_length=200)] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class RoomView(Payload):
+    """A room in a list (5.3.1); never with its password."""
+
+    room_id: int
+    max_participants: int
+    optional_name: str | None = None
+    metadata: dict[str, Any] | None = None
+    created_at: Utc
+    updated_at: Utc
+
+
+class RoomDetail(RoomView):
+    """A room on its own (5.3.3)."""
+
+    has_future_booking: bool
+
+
+class RoomCreated(RoomView):
+    """The answer to `POST /rooms` (5.3.2): the only one that shows a room's password."""
+
+    password: str
+
+
+class BookingCreate(Payload):
+    """Body of `POST /bookings` (5.5.2)."""
+
+    start_time: Utc
+    end_time: Utc
+    room_id: RoomId | None = None
+
+
+Status = Literal["upcoming", "past", "cancelled"]
+
+
+class BookingView(Payload):
+    """A booking in a list (5.5.1)."""
+
+    booking_id: int
+    room_id: int
+    start_time: Utc
+    end_time: Utc
+    status: Status
+
+
+class BookingDetail(BookingView):
+    """A booking on its own (5.5.3); the password only near the session."""
+
+    password: str | None = None
+    invite_url: str | None = None
+
+
+class BookingCreated(BookingView):
+    """The answer to `POST /bookings` (5.5.2)."""
+
+    password: str
+    invite_url: str
+
+
+class State(StrEnum):
+    ACTIVE = "active"
+    CANCELLED = "cancelled"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """`sealed_pin` is the room's password, encrypted: `Rooms.unseal` opens it."""
+
+    room_id: int
+    tenant: str
+    size: int
+    sealed_pin: str = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    name: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """`end` is the booked end, or the moment at which the host ended it for all."""
+
+    booking_id: int
+    tenant: str
+    booker: str
+    room_id: int
+    start: datetime
+    end: datetime
+    created_at: datetime
+    state: State = State.ACTIVE
+    etag: str = ""
+
+    def status(self, now: datetime) -> Status:
+        """A running booking is upcoming until it ends."""
+        if self.state is State.CANCELLED:
+            return "cancelled"
+        return "upcoming" if now < self.end and self.state is State.ACTIVE else "past"
+
+    def cancelled(self) -> Booking:
+        return replace(self, state=State.CANCELLED)
+
+    def ended(self, at: datetime) -> Booking:
+        return replace(self, state=State.ENDED, end=min(at, self.end))

@@ -1,0 +1,203 @@
+"""The reconciler: compares what the calendar wants with what the machines are, and acts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from shared.bookings.claims import Claim
+from shared.bookings.service import Bookings
+from shared.fleet.compute import Compute, Machine, Power
+from shared.fleet.driver import Driver, Leaving, Outcome, Task
+from shared.fleet.models import Fleet, Placement, Vm, VmState
+from shared.fleet.planner import Carrier, Load, place
+from shared.fleet.rooms import Occupied
+from shared.fleet.store import FleetStore
+from shared.platform import logs
+from shared.platform.clock import Clock
+from shared.platform.tables import Conflict
+
+
+class Policy(Protocol):
+    @property
+    def pool(self) -> int: ...
+    @property
+    def vm_lead(self) -> timedelta: ...
+    @property
+    def join_early(self) -> timedelta: ...
+    @property
+    def join_grace(self) -> timedelta: ...
+    @property
+    def max_booking(self) -> timedelta: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Who is where, by booking; `restless` when something is on its way."""
+
+    occupied: Mapping[int, Occupied] = field(default_factory=dict)
+    restless: bool = False
+
+
+class Reconciler:
+    """Compares what the calendar wants with what the machines are, and acts."""
+
+    def __init__(
+        self,
+        bookings: Bookings,
+        store: FleetStore,
+        compute: Compute,
+        driver: Driver,
+        policy: Policy,
+        clock: Clock,
+    ) -> None:
+        self._bookings = bookings
+        self._store = store
+        self._compute = compute
+        self._driver = driver
+        self._policy = policy
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def run(self) -> Report:
+        """One pass. Raises `StorageUnavailable` when the calendar can't be read."""
+        async with self._turn:
+            return await self._pass(self._clock.now())
+
+    async def _pass(self, now: datetime) -> Report:
+        policy = self._policy
+        claims, fleet, machines = await asyncio.gather(
+            self._bookings.claims(policy.pool, now - policy.max_booking, now + policy.vm_lead),
+            self._store.load(policy.pool),
+            self._compute.machines(),
+        )
+        due = {c.booking_id: c for c in claims if self._due(c, now)}
+        over = self._over(fleet, claims, due, now)
+        plan = self._plan(fleet, machines, due, over, now)
+        wanted = await self._persist(fleet, due, plan)
+        tasks = [self._task(m, fleet, wanted, over) for m in machines]
+        outcomes = await asyncio.gather(*(self._isolated(task) for task in tasks))
+        occupied = {n: o for outcome in outcomes for n, o in outcome.occupied.items()}
+        unplaced = due.keys() - wanted.keys()
+        for booking_id in unplaced:
+            logs.event("fleet.no_machine", booking_id=booking_id)
+        return Report(occupied, bool(unplaced) or any(o.restless for o in outcomes))
+
+    def _due(self, claim: Claim, now: datetime) -> bool:
+        return claim.start - self._policy.vm_lead <= now < self._until(claim)
+
+    def _until(self, claim: Claim) -> datetime:
+        return claim.end if claim.ended else claim.end + self._policy.join_grace
+
+    def _over(
+        self, fleet: Fleet, claims: Sequence[Claim], due: Mapping[int, Claim], now: datetime
+    ) -> dict[int, Leaving]:
+        """Placements that no booking needs any more; forced unless the time just ran out."""
+        known = {c.booking_id: c for c in claims}
+        over = {}
+        for number, placement in fleet.placements.items():
+            if number in due:
+                continue
+            claim = known.get(number)
+            ended = claim.ended if claim else now < placement.end
+            over[number] = Leaving(placement, forced=ended)
+        return over
+
+    def _plan(
+        self,
+        fleet: Fleet,
+        machines: Sequence[Machine],
+        due: Mapping[int, Claim],
+        over: Mapping[int, Leaving],
+        now: datetime,
+    ) -> dict[int, str]:
+        carriers = [
+            Carrier(m.name, m.capacity, m.power in (Power.RUNNING, Power.STARTING))
+            for m in machines
+            if not _held_back(fleet.vms.get(m.name), now)
+        ]
+        opens = self._policy.join_early
+        loads = [
+            Load(c.booking_id, c.start, self._until(c), pinned=c.start - opens <= now)
+            for c in due.values()
+        ]
+        loads += [
+            Load(number, gone.placement.start, now + timedelta(minutes=1), pinned=True)
+            for number, gone in over.items()
+            if not gone.forced
+        ]
+        current = {number: p.vm for number, p in fleet.placements.items()}
+        plan = place(loads, carriers, current)
+        return {number: vm for number, vm in plan.items() if number in due}
+
+    async def _persist(
+        self, fleet: Fleet, due: Mapping[int, Claim], plan: Mapping[int, str]
+    ) -> dict[int, Placement]:
+        """Where each booking is wanted; one that finds no better place stays where it was."""
+        wanted = {}
+        for number, claim in due.items():
+            current = fleet.placements.get(number)
+            vm = plan.get(number) or (current.vm if current else "")
+            if not vm:
+                continue
+            fresh = _placement(claim, vm)
+            same = current and _same(current, fresh)
+            wanted[number] = current if current and same else fresh
+            if not same:
+                await self._store.place(fleet.pool, fresh)
+        return wanted
+
+    def _task(
+        self,
+        machine: Machine,
+        fleet: Fleet,
+        wanted: Mapping[int, Placement],
+        over: Mapping[int, Leaving],
+    ) -> Task:
+        leaving = [gone for gone in over.values() if gone.placement.vm == machine.name]
+        leaving += [
+            Leaving(before, forced=True, moved=True)
+            for number, before in fleet.placements.items()
+            if before.vm == machine.name and number in wanted and wanted[number].vm != before.vm
+        ]
+        staying = [p for p in wanted.values() if p.vm == machine.name]
+        vm = fleet.vms.get(machine.name) or Vm(machine.name)
+        return Task(machine, vm, staying, leaving)
+
+    async def _isolated(self, task: Task) -> Outcome:
+        """One machine's failure never stops the others."""
+        try:
+            return await self._driver.step(task)
+        except Conflict:  # another reconciler was faster: it acts, the next step sees
+            logs.event("fleet.overtaken", vm=task.machine.name)
+            return Outcome(restless=True)
+        except Exception as error:
+            logs.exception("fleet.step_failed", error, vm=task.machine.name)
+            return Outcome(restless=True)
+
+
+def _held_back(vm: Vm | None, now: datetime) -> bool:
+    return vm is not None and vm.state is VmState.FAILED and now < vm.retry_at
+
+
+def _placement(claim: Claim, vm: str) -> Placement:
+    return Placement(
+        booking_id=claim.booking_id,
+        vm=vm,
+        room_id=claim.room_id,
+        tenant=claim.tenant,
+        start=claim.start,
+        end=claim.end,
+    )
+
+
+def _same(one: Placement, other: Placement) -> bool:
+    return (one.vm, one.room_id, one.start, one.end) == (
+        other.vm,
+        other.room_id,
+        other.start,
+        other.end,
+    )

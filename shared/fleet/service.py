@@ -1,0 +1,164 @@
+"""The fleet: what others ask of the machines, and the wake-up of the reconciler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from shared.bookings.models import Booking, Room
+from shared.bookings.rooms import RoomHost
+from shared.events.catalogue import DomainEvent, EventType
+from shared.fleet.models import Fleet, VmState
+from shared.fleet.planner import Carrier, Load, place
+from shared.fleet.rooms import RoomKeeper
+from shared.fleet.store import FleetStore
+from shared.janus.port import Janus, JanusError, JanusFactory
+from shared.platform import logs
+from shared.platform.clock import Clock, parse
+from shared.platform.problems import Problem
+from shared.platform.queues import FLEET_WAKE, Queues
+
+LAST_WAKE = 40
+"""Wake-ups in a row after which the minute's timer is enough."""
+
+MOVING = frozenset(
+    {EventType.BOOKING_CREATED, EventType.BOOKING_CANCELLED, EventType.BOOKING_ENDED}
+)
+"""Events that may change what is wanted of the machines."""
+
+
+class Policy(Protocol):
+    @property
+    def pool(self) -> int: ...
+    @property
+    def vm_capacity(self) -> int: ...
+    @property
+    def vm_lead(self) -> timedelta: ...
+    @property
+    def join_early(self) -> timedelta: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a booking's call happens, as far as that is known."""
+
+    state: Literal["waiting", "starting", "retrying", "ready"]
+    vm: str = ""
+    janus_url: str = ""
+    janus: Janus | None = None
+
+
+class JanusHost:
+    """A running Janus that a new room goes to at once (implements `RoomHost`)."""
+
+    def __init__(self, janus: Janus, keeper: RoomKeeper) -> None:
+        self._janus = janus
+        self._keeper = keeper
+
+    async def make(self, room: Room, code: str) -> None:
+        try:
+            await self._janus.create_room(self._keeper.spec(room))
+        except JanusError as error:
+            logs.event("room.failed", room_id=room.room_id, reason=error.reason)
+            raise Problem(503, code, headers={"Retry-After": "5"}) from error
+
+    async def unmake(self, room: Room) -> None:
+        try:
+            await self._janus.destroy_room(room.room_id, self._keeper.secret(room.room_id))
+        except JanusError as error:
+            logs.event("room.destroy_failed", room_id=room.room_id, reason=error.reason)
+
+
+class FleetHosts:
+    """Finds the Janus that should hold a room now (implements `Hosts` of the bookings)."""
+
+    def __init__(
+        self,
+        store: FleetStore,
+        keeper: RoomKeeper,
+        janus: JanusFactory,
+        policy: Policy,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._keeper = keeper
+        self._janus = janus
+        self._policy = policy
+        self._clock = clock
+
+    async def host_for(self, pool: int, start: datetime, end: datetime) -> RoomHost | None:
+        """Reads nothing while the booking's machine is not due."""
+        if self._clock.now() < start - self._policy.vm_lead:
+            return None
+        fleet = await self._store.load(pool)
+        ready = [vm for vm in fleet.vms.values() if vm.state is VmState.READY]
+        carriers = [Carrier(vm.name, self._policy.vm_capacity, on=True) for vm in ready]
+        loads = [Load(p.booking_id, p.start, p.end) for p in fleet.placements.values()]
+        current = {p.booking_id: p.vm for p in fleet.placements.values()}
+        name = place([*loads, Load(0, start, end)], carriers, current).get(0)
+        if name is None:
+            return None
+        return JanusHost(self._janus(fleet.vms[name].machine(pool)), self._keeper)
+
+
+class FleetService:
+    def __init__(
+        self,
+        store: FleetStore,
+        janus: JanusFactory,
+        queues: Queues,
+        policy: Policy,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._janus = janus
+        self._queues = queues
+        self._policy = policy
+        self._clock = clock
+
+    async def locate(self, booking: Booking) -> Located:
+        """Where the booking's room is, as the reconciler left it a moment ago."""
+        fleet = await self._store.load(self._policy.pool)
+        placement = fleet.placements.get(booking.booking_id)
+        vm = fleet.vms.get(placement.vm) if placement else None
+        if placement is None or vm is None:
+            return Located("waiting")
+        if vm.state is VmState.READY and placement.made:
+            janus = self._janus(vm.machine(self._policy.pool))
+            return Located("ready", vm.name, vm.janus_url, janus)
+        return Located("retrying" if vm.state is VmState.FAILED else "starting", vm.name)
+
+    async def wake(self, attempt: int = 0) -> None:
+        """Asks for a reconciler pass soon: at once first, then ever later, then no more."""
+        if attempt <= LAST_WAKE:
+            delay = min(0.5 * 1.5**attempt, 10.0) if attempt else 0.0
+            await self._queues.put(FLEET_WAKE, {"attempt": attempt}, delay=delay)
+
+    async def on_event(self, event: DomainEvent) -> None:
+        """Subscriber: a booking for now must not wait for the next tick."""
+        if event.type in MOVING:
+            start = parse(str(event.data["start_time"]))
+            if start - self._policy.vm_lead <= self._clock.now():
+                await self.wake()
+
+    async def health(self) -> Literal["ok", "idle", "down"]:
+        """`idle` while no call could begin; `down` when one could and its Janus does not answer."""
+        fleet = await self._store.load(self._policy.pool)
+        opens = self._clock.now() + self._policy.join_early
+        open_now = {p.vm for p in fleet.placements.values() if p.start <= opens}
+        wanted = {p.vm for p in fleet.placements.values()}
+        for name in sorted(open_now):
+            if not await self._answers(fleet, name):
+                return "down"
+        return "ok" if wanted else "idle"
+
+    async def _answers(self, fleet: Fleet, name: str) -> bool:
+        vm = fleet.vms.get(name)
+        if vm is None or vm.state is not VmState.READY:
+            return False
+        try:
+            await self._janus(vm.machine(fleet.pool)).ready()
+        except JanusError:
+            return False
+        return True
