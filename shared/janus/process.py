@@ -15,9 +15,10 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL. Janus takes 0.6 s, more with sessions (m)."""
@@ -66,6 +67,7 @@ def spawn(folder: Path, binary: str) -> None:
     path = shutil.which(binary)
     if path is None:
         raise FileNotFoundError(binary)
+    reap(folder)
     _forget(folder)
     log = folder / _LOG
     if log.exists():
@@ -84,23 +86,25 @@ def spawn(folder: Path, binary: str) -> None:
         # Python ignores SIGPIPE, which would be inherited.
         setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
     )
-    _write_record(folder, Record(pid, _born(pid), _boot()))
+    _write_record(folder, Record(pid, _stat(pid).born, _boot()))
 
 
 def stop(where: Collection[Path], grace: float = GRACE) -> bool:
     """Ends the Januses of these folders, also hung ones; returns whether all are gone."""
+    victims = {folder: [(pid, _stat(pid).born) for pid in _pids(folder)] for folder in where}
     for folder in where:
         record = read_record(folder)
         if record:
-            _write_record(folder, Record(**{**asdict(record), "stopping": True}))
+            _write_record(folder, replace(record, stopping=True))
         # A stopped (SIGSTOP) process gets SIGTERM only once it continues.
         _signal(folder, signal.SIGTERM, signal.SIGCONT)
-    if not _wait(where, grace):
+    if not _wait(victims, grace):
         for folder in where:
             _signal(folder, signal.SIGKILL)
-        if not _wait(where, _KILLED):
+        if not _wait(victims, _KILLED):
             return False
     for folder in where:
+        reap(folder)
         _forget(folder)
     return True
 
@@ -117,7 +121,7 @@ def read_record(folder: Path) -> Record | None:
 def reap(folder: Path) -> None:
     """Clears away the process that was started here, should it be our child and have ended."""
     record = read_record(folder)
-    if record and _born(record.pid) == record.born:
+    if record and _stat(record.pid).born == record.born:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(record.pid, os.WNOHANG)
 
@@ -157,26 +161,37 @@ def _signal(folder: Path, *signals: signal.Signals) -> None:
                 os.kill(pid, number)
 
 
-def _wait(where: Collection[Path], seconds: float) -> bool:
+def _wait(victims: Mapping[Path, list[tuple[int, int]]], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while True:
-        for folder in where:
-            reap(folder)
-        if not any(_pids(folder) for folder in where):
-            return True
+    while not all(_ended(pid, born) for pids in victims.values() for pid, born in pids):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL)
+    return True
 
 
-def _born(pid: int) -> int:
-    """0 when there is no such process."""
+def _ended(pid: int, born: int) -> bool:
+    """Its ports are free again too: the last of its threads closes them, and a killed process has
+    no command line, or counts as a zombie, a moment before that."""
+    stat = _stat(pid)
+    return stat.born != born or (stat.state in "ZX" and stat.threads <= 1)
+
+
+class _Stat(NamedTuple):
+    state: str
+    threads: int
+    born: int
+
+
+def _stat(pid: int) -> _Stat:
+    """All zeros when there is no such process."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
-        return 0
-    # The 22nd field; the second, the name in parentheses, may hold spaces.
-    return int(stat.rpartition(")")[2].split()[19])
+        return _Stat("X", 0, 0)
+    # Fields 3, 20 and 22; the second, the name in parentheses, may hold spaces.
+    fields = text.rpartition(")")[2].split()
+    return _Stat(fields[0], int(fields[17]), int(fields[19]))
 
 
 def _boot() -> str:
