@@ -103,8 +103,10 @@ def stop(where: Collection[Path], grace: float = GRACE) -> bool:
             _signal(folder, signal.SIGKILL)
         if not _wait(victims, _KILLED):
             return False
-    for folder in where:
+    for folder, pids in victims.items():
         reap(folder)
+        for pid, _ in pids:
+            _reap(pid)
         _forget(folder)
     return True
 
@@ -122,8 +124,7 @@ def reap(folder: Path) -> None:
     """Clears away the process that was started here, should it be our child and have ended."""
     record = read_record(folder)
     if record and _stat(record.pid).born == record.born:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(record.pid, os.WNOHANG)
+        _reap(record.pid)
 
 
 def last_error(folder: Path) -> str:
@@ -148,6 +149,11 @@ def _folder_of(pid: int) -> Path | None:
         return None
     is_janus = os.path.basename(arguments[0]) == b"janus"
     return Path(os.fsdecode(arguments[2])) if is_janus else None
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _pids(folder: Path) -> list[int]:

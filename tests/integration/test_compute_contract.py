@@ -1,0 +1,392 @@
+"""The compute port: the same suite for the fake and for Janus processes on this computer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from shared.fleet.compute import Compute, ComputeError, Machine, Power
+from shared.fleet.compute_local import LocalCompute, stop_all
+from shared.janus import config, process
+from shared.janus.port import Janus, JanusError, RoomSpec
+from tests.fakes.compute import FakeCompute
+from tests.janus import LocalVms, local_settings
+
+VM = "janus-0"
+OTHER = "janus-1"
+ROOM = RoomSpec(7, "pin", 2, "secret")
+
+
+class Host(Protocol):
+    compute: Compute
+
+    def janus(self, machine: Machine) -> Janus: ...
+    def crash(self, name: str) -> None: ...
+
+
+class FakeHost:
+    def __init__(self) -> None:
+        self.fake = FakeCompute()
+        self.compute: Compute = self.fake
+
+    def janus(self, machine: Machine) -> Janus:
+        return self.fake.janus_of(machine)
+
+    def crash(self, name: str) -> None:
+        self.fake.crash(name)
+
+
+class LocalHost:
+    def __init__(self, vms: LocalVms) -> None:
+        self.vms = vms
+        self.compute: Compute = vms.compute
+        self.janus = vms.janus
+
+    def crash(self, name: str) -> None:
+        self.vms.signal(name, signal.SIGKILL)
+
+
+@pytest.fixture(params=["fake", "local"])
+async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
+    if request.param == "fake":
+        yield FakeHost()
+        return
+    async with LocalVms() as vms:
+        yield LocalHost(vms)
+
+
+@pytest.fixture
+async def vms() -> AsyncIterator[LocalVms]:
+    async with LocalVms() as vms:
+        yield vms
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+async def until(compute: Compute, name: str, *powers: Power, seconds: float = 10) -> Machine:
+    """The machine, once it has one of these powers."""
+    deadline = time.monotonic() + seconds
+    while True:
+        machine = next(m for m in await compute.machines() if m.name == name)
+        if machine.power in powers:
+            return machine
+        assert time.monotonic() < deadline, machine
+        await asyncio.sleep(0.01)
+
+
+async def ready(host: Host, name: str, seconds: float = 10) -> Janus:
+    janus = host.janus(await until(host.compute, name, Power.RUNNING))
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await janus.ready()
+        except JanusError:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        else:
+            return janus
+
+
+# The contract
+
+
+async def test_every_machine_is_listed_in_order_and_off_at_first(host: Host) -> None:
+    machines = await host.compute.machines()
+    assert [m.name for m in machines] == [VM, OTHER]
+    assert {m.power for m in machines} == {Power.DEALLOCATED}
+    assert {m.capacity for m in machines} == {4}
+
+
+async def test_a_start_that_is_repeated_changes_nothing(host: Host) -> None:
+    await host.compute.start(VM)
+    janus = await ready(host, VM)
+    await janus.create_room(ROOM)
+    await host.compute.start(VM)
+    await janus.ready()
+    assert await janus.rooms() == {7}
+    await until(host.compute, OTHER, Power.DEALLOCATED)
+
+
+async def test_a_deallocation_may_be_repeated(host: Host) -> None:
+    await host.compute.deallocate(VM)
+    await host.compute.start(VM)
+    janus = await ready(host, VM)
+    await host.compute.deallocate(VM)
+    await until(host.compute, VM, Power.DEALLOCATED)
+    await host.compute.deallocate(VM)
+    with pytest.raises(JanusError):
+        await janus.rooms()
+
+
+async def test_a_machine_starts_again_without_its_rooms(host: Host) -> None:
+    await host.compute.start(VM)
+    await (await ready(host, VM)).create_room(ROOM)
+    await host.compute.deallocate(VM)
+    await until(host.compute, VM, Power.DEALLOCATED)
+    await host.compute.start(VM)
+    assert await (await ready(host, VM)).rooms() == set()
+
+
+async def test_a_restart_loses_the_rooms_and_starts_what_is_off(host: Host) -> None:
+    await host.compute.restart(VM)
+    janus = await ready(host, VM)
+    await janus.create_room(ROOM)
+    await host.compute.restart(VM)
+    assert await (await ready(host, VM)).rooms() == set()
+
+
+async def test_a_crash_shows_and_a_start_mends_it(host: Host) -> None:
+    await host.compute.start(VM)
+    await ready(host, VM)
+    host.crash(VM)
+    machine = await until(host.compute, VM, Power.FAILED)
+    assert "ended by itself" in machine.reason
+    await host.compute.start(VM)
+    await ready(host, VM)
+
+
+async def test_a_crashed_machine_may_be_deallocated(host: Host) -> None:
+    await host.compute.start(VM)
+    await ready(host, VM)
+    host.crash(VM)
+    await until(host.compute, VM, Power.FAILED)
+    await host.compute.deallocate(VM)
+    machine = await until(host.compute, VM, Power.DEALLOCATED)
+    assert not machine.reason
+
+
+@pytest.mark.parametrize("verb", ["start", "deallocate", "restart"])
+async def test_an_unknown_machine_is_not_found(host: Host, verb: str) -> None:
+    with pytest.raises(ComputeError) as caught:
+        await getattr(host.compute, verb)("janus-99")
+    assert caught.value.kind == "not_found"
+
+
+# This computer only
+
+
+async def test_two_machines_run_side_by_side(vms: LocalVms) -> None:
+    machines = [await vms.running(VM), await vms.running(OTHER)]
+    await vms.janus(machines[0]).create_room(ROOM)
+    assert await vms.janus(machines[1]).rooms() == set()
+    assert machines[0].janus_url != machines[1].janus_url
+
+
+async def test_starts_at_the_same_time_start_one(vms: LocalVms) -> None:
+    again = LocalCompute(vms.settings)
+    await asyncio.gather(*(c.start(VM) for c in [vms.compute, again] * 5))
+    assert len(vms.pids(VM)) == 1
+
+
+async def test_the_next_worker_adopts_what_runs(vms: LocalVms) -> None:
+    await vms.running(VM)
+    [pid] = vms.pids(VM)
+    again = LocalCompute(vms.settings)
+    await until(again, VM, Power.RUNNING)
+    await again.start(VM)
+    assert vms.pids(VM) == [pid]
+    await again.deallocate(VM)
+    assert vms.pids(VM) == []
+
+
+async def test_janus_outlives_the_worker_that_started_it(vms: LocalVms) -> None:
+    """Another process starts it and ends: the process is an orphan, not our child."""
+    script = (
+        "import asyncio, sys; from tests.janus import local_settings; from pathlib import Path;"
+        "from shared.fleet.compute_local import LocalCompute;"
+        "settings = local_settings(Path(sys.argv[1]), local_vm_port=int(sys.argv[2]));"
+        "asyncio.run(LocalCompute(settings).start('janus-0'))"
+    )
+    arguments = [str(vms.folder), str(vms.settings.local_vm_port)]
+    await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script, *arguments], check=True, timeout=30
+    )
+    [pid] = vms.pids(VM)
+    await vms.running(VM)
+    assert vms.pids(VM) == [pid]
+    await vms.compute.restart(VM)
+    assert vms.pids(VM) not in ([pid], [])
+
+
+async def test_a_start_whose_record_was_never_written_is_found(vms: LocalVms) -> None:
+    await vms.running(VM)
+    [pid] = vms.pids(VM)
+    record = vms.folder / VM / "process.json"
+    text = record.read_text()
+    record.unlink()
+    await until(vms.compute, VM, Power.RUNNING)
+    await vms.compute.start(VM)
+    assert vms.pids(VM) == [pid]
+    record.write_text(text)
+
+
+async def test_a_recycled_pid_is_not_taken_for_ours(vms: LocalVms) -> None:
+    """The record names a process that lives, but is not the Janus that was started."""
+    await vms.running(VM)
+    [pid] = vms.pids(VM)
+    assert process.stop([vms.folder / VM], grace=0)
+    bystander = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        record = process.Record(bystander.pid, 1, process._boot())
+        process._write_record(vms.folder / VM, record)
+        await until(vms.compute, VM, Power.FAILED)
+        await vms.compute.deallocate(VM)
+        assert bystander.returncode is None
+        assert _lives(bystander.pid)
+        await vms.running(VM)
+        assert vms.pids(VM) != [pid]
+    finally:
+        bystander.kill()
+        await bystander.wait()
+
+
+async def test_a_crash_before_the_last_boot_is_history(vms: LocalVms) -> None:
+    await vms.running(VM)
+    vms.signal(VM, signal.SIGKILL)
+    await until(vms.compute, VM, Power.FAILED)
+    record = vms.folder / VM / "process.json"
+    text = record.read_text()
+    record.write_text(json.dumps({**json.loads(text), "boot": "another"}))
+    await until(vms.compute, VM, Power.DEALLOCATED)
+    record.write_text(text)
+
+
+async def test_a_damaged_record_does_no_harm(vms: LocalVms) -> None:
+    await vms.running(VM)
+    (vms.folder / VM / "process.json").write_text('{"pid": ')
+    await until(vms.compute, VM, Power.RUNNING)
+    await vms.compute.deallocate(VM)
+    await until(vms.compute, VM, Power.DEALLOCATED)
+
+
+async def test_a_janus_that_hangs_is_stopped(vms: LocalVms) -> None:
+    await vms.running(VM)
+    vms.signal(VM, signal.SIGSTOP)
+    await vms.compute.deallocate(VM)
+    assert vms.pids(VM) == []
+
+
+async def test_machines_answers_while_one_is_stopping(vms: LocalVms) -> None:
+    await vms.running(VM)
+    stopping = asyncio.create_task(vms.compute.deallocate(VM))
+    await until(vms.compute, VM, Power.DEALLOCATING)
+    assert not stopping.done()
+    await stopping
+    await until(vms.compute, VM, Power.DEALLOCATED)
+
+
+async def test_a_stop_that_was_cut_short_is_finished_by_the_next_start(vms: LocalVms) -> None:
+    await vms.running(VM)
+    [pid] = vms.pids(VM)
+    record = vms.folder / VM / "process.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "stopping": True}))
+    await until(vms.compute, VM, Power.DEALLOCATING)
+    await vms.compute.start(VM)
+    await vms.running(VM)
+    assert vms.pids(VM) != [pid]
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+async def test_a_taken_port_is_a_clear_reason(taken_port: int, offset: int) -> None:
+    async with LocalVms(local_vm_port=taken_port - offset) as vms:
+        with pytest.raises(ComputeError, match=f"Port {taken_port} is taken") as caught:
+            await vms.compute.start(VM)
+        assert caught.value.kind == "allocation_failed"
+        await until(vms.compute, VM, Power.DEALLOCATED)
+
+
+async def test_a_missing_program_is_a_clear_reason(vms: LocalVms) -> None:
+    with pytest.raises(ComputeError, match="apt-get install janus") as caught:
+        await LocalCompute(vms.settings, binary="janus-that-is-missing").start(VM)
+    assert caught.value.kind == "not_found"
+    await until(vms.compute, VM, Power.DEALLOCATED)
+
+
+async def test_an_address_of_another_computer_is_a_clear_reason() -> None:
+    async with LocalVms(local_vm_host="203.0.113.7") as vms:
+        with pytest.raises(ComputeError, match=r"203\.0\.113\.7"):
+            await vms.compute.start(VM)
+
+
+async def test_a_folder_that_cannot_be_written_is_a_clear_reason() -> None:
+    async with LocalVms(local_vm_folder="/proc/nowhere") as vms:
+        with pytest.raises(ComputeError) as caught:
+            await vms.compute.start(VM)
+        assert caught.value.kind == "failed"
+
+
+async def test_a_janus_that_ends_right_away_says_why(
+    vms: LocalVms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any transport Janus refuses to run."""
+    with monkeypatch.context() as patch:
+        for template in config.TEMPLATES.iterdir():
+            text = template.read_text().replace("\tws = true", "").replace("admin_http = true", "")
+            (tmp_path / template.name).write_text(text)
+        patch.setattr(config, "TEMPLATES", tmp_path)
+        await vms.compute.start(VM)
+    machine = await until(vms.compute, VM, Power.FAILED)
+    assert "No Janus API transport is available" in machine.reason
+    await vms.running(VM)
+
+
+async def test_changed_settings_hold_from_the_next_start(vms: LocalVms) -> None:
+    await vms.running(VM)
+    changed = local_settings(
+        vms.folder, local_vm_port=vms.settings.local_vm_port, janus_key="another key " * 4
+    )
+    compute = LocalCompute(changed)
+    await compute.restart(VM)
+    vms.settings = changed
+    await vms.running(VM)
+
+
+async def test_the_log_of_the_run_before_is_kept(vms: LocalVms) -> None:
+    await vms.running(VM)
+    log = vms.folder / VM / "janus.log"
+    await vms.compute.restart(VM)
+    assert "Bye!" in (log.parent / "janus.log.1").read_text()
+    assert "Bye!" not in log.read_text()
+
+
+async def test_stop_all_leaves_nothing(vms: LocalVms) -> None:
+    for name in (VM, OTHER):
+        await vms.running(name)
+    pids = vms.pids(VM) + vms.pids(OTHER)
+    vms.signal(VM, signal.SIGSTOP)
+    # One whose folder somebody deleted.
+    (vms.folder / OTHER / "process.json").unlink()
+    await asyncio.to_thread(stop_all, vms.folder)
+    assert [pid for pid in pids if _lives(pid)] == []
+    assert {m.power for m in await vms.compute.machines()} == {Power.DEALLOCATED}
+    await asyncio.to_thread(stop_all, vms.folder)
+
+
+async def test_stop_all_leaves_the_machines_of_other_systems_alone(vms: LocalVms) -> None:
+    async with LocalVms() as others:
+        await others.running(VM)
+        await asyncio.to_thread(stop_all, vms.folder)
+        await until(others.compute, VM, Power.RUNNING)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return process._stat(pid).state != "Z"
