@@ -1,0 +1,78 @@
+import { type Answer, NO_ANSWER, type Problem, request } from '../api/http';
+import type { Grant, JoinOutcome, RoomState } from './grant';
+import type { Ticket } from './ticket';
+
+const STARTING_POLL_MS = 3000;
+
+/** The ask for a seat. The same nonce always gets its own seat back. */
+export async function askToJoin(
+  ticket: Ticket,
+  nonce: string,
+  display: string,
+  bearer: string | undefined,
+): Promise<JoinOutcome> {
+  const body = { nonce, ...(display ? { display } : {}) };
+  const answer =
+    ticket.kind === 'invite'
+      ? await request<Grant & Problem>('/api/v1/invites/join', {
+          method: 'POST',
+          body: { token: ticket.token, ...body },
+        })
+      : await request<Grant & Problem>(`/api/v1/bookings/${ticket.id}/join`, {
+          method: 'POST',
+          token: bearer,
+          body,
+        });
+  return outcomeOf(answer, ticket.kind);
+}
+
+export function outcomeOf(
+  { status, body, retryAfterMs, serverTime }: Answer<Grant & Problem>,
+  ticket: Ticket['kind'],
+): JoinOutcome {
+  const code = body?.code;
+  switch (status) {
+    case 200:
+      if (!body) return { kind: 'unavailable', retryAfterMs };
+      return {
+        kind: 'granted',
+        grant: body,
+        expiresInMs: Date.parse(body.expires_at) - serverTime,
+      };
+    case 401:
+      return { kind: 'denied', why: ticket === 'invite' ? 'invite_invalid' : 'signed_out' };
+    case 403: {
+      const opensAt = Date.parse(body?.opens_at ?? '');
+      if (Number.isFinite(opensAt)) {
+        return { kind: 'too_early', opensInMs: Math.max(0, opensAt - serverTime) };
+      }
+      return { kind: 'denied', why: 'forbidden' };
+    }
+    case 404:
+      return { kind: 'denied', why: 'not_found' };
+    case 409:
+      return { kind: 'full' };
+    case 410:
+      return {
+        kind: 'over',
+        why: code === 'booking_cancelled' ? 'booking_cancelled' : 'booking_over',
+      };
+    case 425:
+      return {
+        kind: 'starting',
+        roomState: roomState(body?.state),
+        retryAfterMs: retryAfterMs ?? STARTING_POLL_MS,
+      };
+    case NO_ANSWER:
+    case 408:
+    case 429:
+      return { kind: 'unavailable', retryAfterMs };
+    default:
+      // Any other refusal of ours (400, 413, …) will be the same next time.
+      return status >= 500 ? { kind: 'unavailable', retryAfterMs } : { kind: 'broken' };
+  }
+}
+
+function roomState(state: string | undefined): RoomState {
+  return state === 'waiting' || state === 'retrying' ? state : 'starting';
+}

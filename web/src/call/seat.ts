@@ -1,0 +1,37 @@
+import { recall, remember } from '../storage';
+import type { Ticket } from './ticket';
+
+/** Who this tab is in one call: the nonce that keeps its seat, and every id that it has had. */
+export interface Seat {
+  nonce: string;
+  ids: number[];
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const KEPT_IDS = 20;
+
+export function newNonce(length = 22): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(length));
+  // 64 characters: masking six bits is uniform.
+  return Array.from(bytes, (byte) => ALPHABET[byte & 63]).join('');
+}
+
+const keyOf = (ticket: Ticket) =>
+  ticket.kind === 'booking'
+    ? `suroga.seat.booking.${ticket.id}`
+    : `suroga.seat.invite.${ticket.token.slice(-24)}`;
+
+export function seatFor(ticket: Ticket): Seat {
+  const known = recall<Seat>(keyOf(ticket));
+  if (known) return known;
+  const seat: Seat = { nonce: newNonce(), ids: [] };
+  remember(keyOf(ticket), seat);
+  return seat;
+}
+
+/** Keeps an id past a reload, so that our own ghost is never taken for the other person. */
+export function rememberId(ticket: Ticket, seat: Seat, id: number): void {
+  if (seat.ids.includes(id)) return;
+  seat.ids = [...seat.ids, id].slice(-KEPT_IDS);
+  remember(keyOf(ticket), seat);
+}

@@ -1,0 +1,93 @@
+import { browserDevices } from '../media/acquire';
+import { Avatar } from '../media/avatar';
+import { LocalMedia } from '../media/localMedia';
+import { currentSession } from '../session';
+import { forget, recall, remember } from '../storage';
+import { Call } from './call';
+import { JanusLink } from './janus/link';
+import { askToJoin } from './joinApi';
+import type { Clock } from './ports';
+import { rememberId, seatFor } from './seat';
+import type { Ticket } from './ticket';
+
+/** What a tab knows of its stay, so that a reload goes straight back into the call. */
+interface Stay {
+  display: string;
+}
+
+const browserClock: Clock = {
+  now: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export interface Wired {
+  call: Call;
+  media: LocalMedia;
+  /** The name given at the door. */
+  readonly display: string;
+  stay(): Stay | null;
+  enter(display: string): void;
+  exit(): void;
+}
+
+/** Puts a call together for a browser. */
+export function wireCall(ticket: Ticket): Wired {
+  const seat = seatFor(ticket);
+  const stayKey = `suroga.stay.${seat.nonce}`;
+  let display = recall<Stay>(stayKey)?.display ?? '';
+  const avatar = new Avatar(() => display || (currentSession()?.name ?? ''));
+  const media = new LocalMedia(browserDevices, avatar);
+  const call = new Call({
+    join: () => askToJoin(ticket, seat.nonce, display, currentSession()?.token),
+    connect: (request, events) => new JanusLink(request, events, browserClock),
+    tracks: () => media.tracks(),
+    clock: browserClock,
+    random: Math.random,
+    own(id) {
+      rememberId(ticket, seat, id);
+      return seat.ids;
+    },
+  });
+  media.changes = {
+    replaced: (kind, track) => call.replaceTrack(kind, track),
+    added: () => call.renew(),
+  };
+  return {
+    call,
+    media,
+    get display() {
+      return display;
+    },
+    stay: () => recall<Stay>(stayKey),
+    enter(name) {
+      display = name;
+      remember(stayKey, { display });
+      call.start();
+    },
+    exit: () => forget(stayKey),
+  };
+}
+
+/** For end-to-end tests: how the call fares, and nothing that is secret. */
+export function expose(call: Call): void {
+  Object.defineProperty(window, '__call', {
+    configurable: true,
+    value: {
+      get state() {
+        return call.snapshot.phase;
+      },
+      get participant() {
+        return call.snapshot.participant;
+      },
+      async stats() {
+        const { audioPackets, videoFrames } = await call.stats();
+        const video = document.querySelector<HTMLVideoElement>('#remote-video');
+        const shown = video?.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
+        return { audioPackets, videoFrames: Math.max(videoFrames, shown) };
+      },
+    },
+  });
+}

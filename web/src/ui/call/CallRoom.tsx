@@ -1,0 +1,123 @@
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { bookingById, endBooking } from '../../api/bookings';
+import type { Phase } from '../../call/call';
+import type { Ticket } from '../../call/ticket';
+import { expose, type Wired, wireCall } from '../../call/wire';
+import { currentSession } from '../../session';
+import { useSnapshot } from '../hooks';
+import { Page } from '../Page';
+import { Interlude } from './Interlude';
+import { PreJoin } from './PreJoin';
+import { Stage } from './Stage';
+import { Status } from './Status';
+
+const ON_STAGE: Phase[] = ['joining', 'waiting_peer', 'connected', 'reconnecting'];
+const OVER: Phase[] = ['ended', 'denied', 'error'];
+
+export function CallRoom({ ticket }: { ticket: Ticket }) {
+  const wired = useMemo(() => wireCall(ticket), [ticket]);
+  const { call, media } = wired;
+  const snapshot = useSnapshot(call);
+  const mediaState = useSnapshot(media);
+  const inviteUrl = useInviteUrl(ticket);
+  useLife(wired);
+
+  const over = OVER.includes(snapshot.phase);
+  useEffect(() => {
+    if (!over) return;
+    wired.exit();
+    media.release();
+  }, [over, wired, media]);
+
+  const again = async () => {
+    await media.acquire();
+    wired.enter(wired.display);
+  };
+  const endForAll = async () => {
+    const session = currentSession();
+    if (ticket.kind !== 'booking' || !session) return false;
+    const { status } = await endBooking(session.token, ticket.id);
+    if (status === 204) call.leave('ended_for_all');
+    return status === 204;
+  };
+  const leave = () => call.leave();
+
+  if (ON_STAGE.includes(snapshot.phase)) {
+    return (
+      <main class="call">
+        <Status phase={snapshot.phase} />
+        <Stage
+          snapshot={snapshot}
+          media={media}
+          mediaState={mediaState}
+          inviteUrl={inviteUrl}
+          onHangUp={leave}
+          onEndForAll={endForAll}
+        />
+      </main>
+    );
+  }
+  return (
+    <Page aside={<Status phase={snapshot.phase} />}>
+      {snapshot.phase === 'idle' ? (
+        <PreJoin
+          media={media}
+          state={mediaState}
+          asksName={ticket.kind === 'invite'}
+          onJoin={(name) => wired.enter(name)}
+        />
+      ) : (
+        <Interlude
+          snapshot={snapshot}
+          onAgain={() => void again()}
+          onHurry={() => call.hurry()}
+          onLeave={leave}
+        />
+      )}
+    </Page>
+  );
+}
+
+/** From the opening of the page to its closing. */
+function useLife(wired: Wired): void {
+  useEffect(() => {
+    const { call, media } = wired;
+    expose(call);
+    const begin = async () => {
+      const stay = wired.stay();
+      await media.acquire();
+      // A reload in the middle of a call: the person is in already.
+      if (stay) wired.enter(stay.display);
+    };
+    const hurry = () => call.hurry();
+    const hide = () => call.vanish();
+    const show = (event: PageTransitionEvent) => {
+      // Taken from the browser's cache, the page is a picture of a call that has ended.
+      if (event.persisted) location.reload();
+    };
+    void begin();
+    window.addEventListener('online', hurry);
+    window.addEventListener('pagehide', hide);
+    window.addEventListener('pageshow', show);
+    return () => {
+      window.removeEventListener('online', hurry);
+      window.removeEventListener('pagehide', hide);
+      window.removeEventListener('pageshow', show);
+      call.vanish();
+      media.release();
+    };
+  }, [wired]);
+}
+
+/** The host may want to send the invite again while waiting. */
+function useInviteUrl(ticket: Ticket): string | null {
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    const session = currentSession();
+    if (ticket.kind !== 'booking' || !session) return;
+    void bookingById(session.token, ticket.id).then(({ status, body }) => {
+      if (status === 200) setUrl(body?.invite_url ?? null);
+    });
+  }, [ticket]);
+  return url;
+}

@@ -1,0 +1,91 @@
+import { useState } from 'preact/hooks';
+import { signIn } from '../../api/bookings';
+import { t } from '../../i18n';
+import { type Session, saveSession } from '../../session';
+import { messageOf } from '../messages';
+
+export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
+  const [name, setName] = useState('');
+  const [tenant, setTenant] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const shown = name.trim();
+    if (!shown || busy) return;
+    setBusy(true);
+    setError(null);
+    const answer = await signIn({
+      user: userOf(shown),
+      name: shown,
+      ...(tenant.trim() ? { tenant: tenant.trim() } : {}),
+    });
+    setBusy(false);
+    if (answer.status !== 200 || !answer.body) {
+      setError(messageOf(answer));
+      return;
+    }
+    const session = {
+      token: answer.body.access_token,
+      name: shown,
+      expiresAt: Date.now() + answer.body.expires_in * 1000,
+    };
+    saveSession(session);
+    onSignedIn(session);
+  };
+
+  return (
+    <form class="card" onSubmit={(event) => void submit(event)}>
+      <h1>{t('signInTitle')}</h1>
+      <p class="muted">{t('signInHelp')}</p>
+      <label class="field">
+        <span>{t('yourName')}</span>
+        <input
+          class="input"
+          data-testid="user-name"
+          name="name"
+          autocomplete="name"
+          required
+          maxLength={60}
+          value={name}
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
+      </label>
+      <details>
+        <summary>{t('moreOptions')}</summary>
+        <label class="field">
+          <span>{t('tenant')}</span>
+          <input
+            class="input"
+            name="tenant"
+            autocomplete="organization"
+            maxLength={60}
+            value={tenant}
+            onInput={(event) => setTenant(event.currentTarget.value)}
+          />
+        </label>
+      </details>
+      {error && (
+        <p class="problem" role="alert">
+          {error}
+        </p>
+      )}
+      <button type="submit" class="button primary wide" data-testid="sign-in" disabled={busy}>
+        {t('signIn')}
+      </button>
+    </form>
+  );
+}
+
+/** "João Silva" is the user "joao.silva": the same person on another day, however it is typed. */
+export function userOf(name: string): string {
+  const plain = name
+    .normalize('NFD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9@_-]+/g, '.')
+    .replace(/^\.+|\.+$/g, '');
+  // A name without any Latin letter is still a name.
+  return plain || encodeURIComponent(name).replace(/%/g, '').toLowerCase().slice(0, 60);
+}
