@@ -31,6 +31,7 @@ _SIGNATURES = {"RSA": ("RS256", "PS256"), "EC": ("ES256",)}
 
 _BEARER_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _INVITE = "invite"
+_CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 _MAX_TOKEN = 16 * 1024
 # Ids become parts of row keys and of URLs; lone surrogates can't be written as UTF-8.
 _ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff/\\#?|]{1,200}")
@@ -84,7 +85,7 @@ class TokenVerifier:
             return _caller(claims)
         except _Refused as reason:
             logs.event("auth.refused", reason=str(reason))
-            raise _unauthorized("unauthorized") from None
+            raise Problem(401, "unauthorized", headers=_CHALLENGE) from None
 
     async def _claims(self, token: str) -> dict[str, Any]:
         settings = self._settings
@@ -239,15 +240,10 @@ class Invites:
             expires = _number(claims, "exp")
         except (_Refused, KeyError) as reason:
             logs.event("invite.refused", reason=str(reason))
-            raise _unauthorized("invite_invalid") from None
+            raise Problem(401, "invite_invalid", headers=_CHALLENGE) from None
         if self._clock.now().timestamp() >= expires:
             raise Problem(410, "booking_over")
         return invite
-
-
-def _unauthorized(code: str) -> Problem:
-    challenge = 'Bearer error="invalid_token"'
-    return Problem(401, code, headers={"WWW-Authenticate": challenge})
 
 
 def _encode(

@@ -22,14 +22,14 @@ class Crypto:
         """Raises `CryptoError`."""
         try:
             return self._fernet.decrypt(token).decode()
-        except InvalidToken:
+        except (InvalidToken, ValueError):
             raise _unreadable() from None
 
     def rotate(self, token: str) -> str:
         """The same secret under the first key; raises `CryptoError`."""
         try:
             return self._fernet.rotate(token).decode("ascii")
-        except InvalidToken:
+        except (InvalidToken, ValueError):
             raise _unreadable() from None
 
 

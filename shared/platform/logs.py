@@ -41,12 +41,13 @@ _SECRET_TEXTS = (
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), REDACTED),
     (re.compile(r"(://)[^\s/@]+@"), rf"\1{REDACTED}@"),
     (re.compile(r"(?i)\b(Bearer|Basic|SharedKey(?:Lite)?) [\w.~+/:=-]{8,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"([?&](?:code|sig)=)[^\s&\"']+"), rf"\1{REDACTED}"),
     (
         re.compile(
-            r"(?i)\b(AccountKey|SharedAccessKey|sig|code|\w*token|pin|secret|password)"
-            r"=[^\s&;\"']+"
+            r"(?i)\b(AccountKey|SharedAccessKey|pin|\w*(?:password|secret|token))"
+            r"([\"']?\s*[=:]\s*[\"']?)[^\s&;,\"']+"
         ),
-        rf"\1={REDACTED}",
+        rf"\1\2{REDACTED}",
     ),
 )
 
