@@ -84,6 +84,10 @@ class Bookings:
         until = now + self._policy.horizon + timedelta(days=1)
         return room, await self._rooms.has_claim_after(room, now, (since, until))
 
+    def now(self) -> datetime:
+        """The moment by which a booking's status is told."""
+        return self._clock.now()
+
     def password(self, room: Room) -> str:
         return self._rooms.unseal(room)
 

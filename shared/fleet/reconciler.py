@@ -36,9 +36,11 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Who is where, by booking; `restless` when something is on its way."""
+    """Who is where, by booking, of the machines that answered; the bookings that have a machine;
+    and whether something is on its way (`restless`)."""
 
     occupied: Mapping[int, Occupied] = field(default_factory=dict)
+    placed: frozenset[int] = frozenset()
     restless: bool = False
 
 
@@ -84,7 +86,8 @@ class Reconciler:
         unplaced = due.keys() - wanted.keys()
         for booking_id in unplaced:
             logs.event("fleet.no_machine", booking_id=booking_id)
-        return Report(occupied, bool(unplaced) or any(o.restless for o in outcomes))
+        placed = frozenset(fleet.placements) | frozenset(wanted)
+        return Report(occupied, placed, bool(unplaced) or any(o.restless for o in outcomes))
 
     def _due(self, claim: Claim, now: datetime) -> bool:
         return claim.start - self._policy.vm_lead <= now < self._until(claim)

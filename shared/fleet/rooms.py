@@ -31,23 +31,29 @@ class Occupied:
     janus: Janus
 
 
-class RoomKeeper:
-    def __init__(
-        self, store: FleetStore, bookings: Bookings, rooms: Rooms, janus_key: str, clock: Clock
-    ) -> None:
-        self._store = store
-        self._bookings = bookings
+class RoomSecrets:
+    """What Janus is told of a room: its pin, unsealed, and its derived secret."""
+
+    def __init__(self, rooms: Rooms, janus_key: str) -> None:
         self._rooms = rooms
         self._janus_key = janus_key
-        self._clock = clock
 
     def spec(self, room: Room) -> RoomSpec:
-        return RoomSpec(
-            room.room_id, self._rooms.unseal(room), room.size, self.secret(room.room_id)
-        )
+        pin = self._rooms.unseal(room)
+        return RoomSpec(room.room_id, pin, room.size, self.secret(room.room_id))
 
     def secret(self, room_id: int) -> str:
         return room_secret(self._janus_key, room_id)
+
+
+class RoomKeeper:
+    def __init__(
+        self, store: FleetStore, bookings: Bookings, secrets: RoomSecrets, clock: Clock
+    ) -> None:
+        self._store = store
+        self._bookings = bookings
+        self._secrets = secrets
+        self._clock = clock
 
     async def serve(
         self,
@@ -79,7 +85,7 @@ class RoomKeeper:
             stored = await self._bookings.find(placement.tenant, placement.booking_id)
             if stored is None:
                 return
-            await janus.create_room(self.spec(await self._bookings.room_of(stored)))
+            await janus.create_room(self._secrets.spec(await self._bookings.room_of(stored)))
             logs.event(
                 "room.made",
                 vm=machine.name,
@@ -101,6 +107,6 @@ class RoomKeeper:
     async def destroy(self, janus: Janus, placement: Placement) -> None:
         """Best effort: a room that stays behind dies with its machine, and nobody has its token."""
         try:
-            await janus.destroy_room(placement.room_id, self.secret(placement.room_id))
+            await janus.destroy_room(placement.room_id, self._secrets.secret(placement.room_id))
         except JanusError as error:
             logs.event("room.destroy_failed", room_id=placement.room_id, reason=error.reason)

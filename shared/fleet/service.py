@@ -11,7 +11,7 @@ from shared.bookings.rooms import RoomHost
 from shared.events.catalogue import DomainEvent, EventType
 from shared.fleet.models import Fleet, VmState
 from shared.fleet.planner import Carrier, Load, place
-from shared.fleet.rooms import RoomKeeper
+from shared.fleet.rooms import RoomSecrets
 from shared.fleet.store import FleetStore
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
@@ -39,33 +39,36 @@ class Policy(Protocol):
     def join_early(self) -> timedelta: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """Where a booking's call happens, as far as that is known."""
+Waiting = Literal["waiting", "starting", "retrying"]
+"""Why a booking's room is not there yet: no machine was chosen, it starts, or it failed to."""
 
-    state: Literal["waiting", "starting", "retrying", "ready"]
-    vm: str = ""
-    janus_url: str = ""
-    janus: Janus | None = None
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where a booking's call happens."""
+
+    vm: str
+    janus_url: str
+    janus: Janus
 
 
 class JanusHost:
     """A running Janus that a new room goes to at once (implements `RoomHost`)."""
 
-    def __init__(self, janus: Janus, keeper: RoomKeeper) -> None:
+    def __init__(self, janus: Janus, secrets: RoomSecrets) -> None:
         self._janus = janus
-        self._keeper = keeper
+        self._secrets = secrets
 
     async def make(self, room: Room, code: str) -> None:
         try:
-            await self._janus.create_room(self._keeper.spec(room))
+            await self._janus.create_room(self._secrets.spec(room))
         except JanusError as error:
             logs.event("room.failed", room_id=room.room_id, reason=error.reason)
             raise Problem(503, code, headers={"Retry-After": "5"}) from error
 
     async def unmake(self, room: Room) -> None:
         try:
-            await self._janus.destroy_room(room.room_id, self._keeper.secret(room.room_id))
+            await self._janus.destroy_room(room.room_id, self._secrets.secret(room.room_id))
         except JanusError as error:
             logs.event("room.destroy_failed", room_id=room.room_id, reason=error.reason)
 
@@ -76,13 +79,13 @@ class FleetHosts:
     def __init__(
         self,
         store: FleetStore,
-        keeper: RoomKeeper,
+        secrets: RoomSecrets,
         janus: JanusFactory,
         policy: Policy,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._keeper = keeper
+        self._secrets = secrets
         self._janus = janus
         self._policy = policy
         self._clock = clock
@@ -99,7 +102,7 @@ class FleetHosts:
         name = place([*loads, Load(0, start, end)], carriers, current).get(0)
         if name is None:
             return None
-        return JanusHost(self._janus(fleet.vms[name].machine(pool)), self._keeper)
+        return JanusHost(self._janus(fleet.vms[name].machine(pool)), self._secrets)
 
 
 class FleetService:
@@ -117,17 +120,17 @@ class FleetService:
         self._policy = policy
         self._clock = clock
 
-    async def locate(self, booking: Booking) -> Located:
+    async def locate(self, booking: Booking) -> Ready | Waiting:
         """Where the booking's room is, as the reconciler left it a moment ago."""
         fleet = await self._store.load(self._policy.pool)
         placement = fleet.placements.get(booking.booking_id)
         vm = fleet.vms.get(placement.vm) if placement else None
         if placement is None or vm is None:
-            return Located("waiting")
+            return "waiting"
         if vm.state is VmState.READY and placement.made:
             janus = self._janus(vm.machine(self._policy.pool))
-            return Located("ready", vm.name, vm.janus_url, janus)
-        return Located("retrying" if vm.state is VmState.FAILED else "starting", vm.name)
+            return Ready(vm.name, vm.janus_url, janus)
+        return "retrying" if vm.state is VmState.FAILED else "starting"
 
     async def wake(self, attempt: int = 0) -> None:
         """Asks for a reconciler pass soon: at once first, then ever later, then no more."""

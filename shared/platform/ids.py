@@ -54,6 +54,11 @@ class Ids:
         """Sorts by time."""
         return self._milliseconds() * 1000 + self._random.randrange(1000)
 
+    @staticmethod
+    def first_participant_id(moment: datetime) -> int:
+        """No id issued at `moment` or later is smaller."""
+        return max(0, (moment - EPOCH) // _MILLISECOND) * 1000
+
     def pin(self) -> str:
         """69 bits."""
         return "".join(self._random.choice(_ALPHABET) for _ in range(12))

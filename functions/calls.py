@@ -1,0 +1,67 @@
+"""Joining a call, and the events by which Janus tells who is in it."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.door import Call, Reply, operation
+from shared.calls.models import InviteJoinRequest, JoinRequest, Ticket
+from shared.platform import logs
+from shared.platform.queues import JANUS_EVENTS, open_message
+
+bp = func.Blueprint()
+
+
+@operation(
+    bp,
+    "POST",
+    "api/v1/bookings/{booking_id:long}/join",
+    summary="Enter the call of your booking",
+    tag="calls",
+    answer=Ticket,
+    body=JoinRequest,
+    problems=(400, 403, 404, 409, 410, 425, 503),
+)
+async def bookings_join(call: Call[JoinRequest]) -> Reply:
+    joining = call.services.joining
+    return Reply(200, await joining.by_booker(call.caller, call.id("booking_id"), call.body))
+
+
+@operation(
+    bp,
+    "POST",
+    "api/v1/invites/join",
+    summary="Enter a call by its invite",
+    tag="calls",
+    answer=Ticket,
+    body=InviteJoinRequest,
+    signed_in=False,
+    problems=(400, 401, 403, 409, 410, 425, 503),
+)
+async def invites_join(call: Call[InviteJoinRequest]) -> Reply:
+    return Reply(200, await call.services.joining.by_invite(call.body))
+
+
+@operation(
+    bp,
+    "POST",
+    "janus/events",
+    summary="Takes the events of a machine's Janus (basic auth, one credential a machine)",
+    tag="platform",
+    signed_in=False,
+    problems=(400, 401, 413),
+)
+async def janus_events(call: Call[None]) -> Reply:
+    await call.services.janus_events.take(
+        call.request.headers.get("authorization"), call.request.get_body()
+    )
+    return Reply(200)
+
+
+@bp.queue_trigger("msg", JANUS_EVENTS, "AzureWebJobsStorage")
+async def calls_record(msg: func.QueueMessage) -> None:
+    from shared.bootstrap import services
+
+    operation_id, body = open_message(msg.get_body().decode())
+    logs.operation_id.set(operation_id)
+    await services().calls.handle(body)

@@ -1,0 +1,53 @@
+"""The pages that people see, and their assets: files of `web/dist`, built by Vite."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+import azure.functions as func
+
+from functions.door import HEADERS
+from shared.platform.i18n import MESSAGES, language
+
+bp = func.Blueprint()
+
+DIST = Path(__file__).resolve().parent.parent / "web" / "dist"
+
+POLICY = (
+    "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; "
+    "img-src 'self' data:; style-src 'self'{styles}; script-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+PAGE = {**HEADERS, "Content-Security-Policy": POLICY.format(styles="")}
+DOCS = {**HEADERS, "Content-Security-Policy": POLICY.format(styles=" 'unsafe-inline'")}
+ASSET = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def _file(req: func.HttpRequest, path: Path, headers: dict[str, str]) -> func.HttpResponse:
+    if not path.is_file() or not path.resolve().is_relative_to(DIST):
+        detail = MESSAGES["not_found"].text(language(req.headers.get("accept-language")), {})
+        return func.HttpResponse(detail, status_code=404, headers=HEADERS, mimetype="text/plain")
+    media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return func.HttpResponse(path.read_bytes(), headers=headers, mimetype=media)
+
+
+# An empty route does not serve the root in Azure; this one does (design section 4).
+@bp.route("{ignored:maxlength(0)?}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def home_page(req: func.HttpRequest) -> func.HttpResponse:
+    return _file(req, DIST / "index.html", PAGE)
+
+
+@bp.route("call", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def call_page(req: func.HttpRequest) -> func.HttpResponse:
+    return _file(req, DIST / "index.html", PAGE)
+
+
+@bp.route("docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def docs_page(req: func.HttpRequest) -> func.HttpResponse:
+    return _file(req, DIST / "docs.html", DOCS)
+
+
+@bp.route("assets/{*path}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def assets(req: func.HttpRequest) -> func.HttpResponse:
+    return _file(req, DIST / "assets" / req.route_params.get("path", ""), ASSET)

@@ -1,0 +1,78 @@
+"""`/api/v1/rooms` (webrtc-streaming.md 5.3)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import azure.functions as func
+from pydantic import Field
+
+from functions.door import Call, Reply, operation
+from functions.paging import Paging, next_link
+from shared.bookings.models import Room, RoomCreate, RoomCreated, RoomDetail, RoomView
+
+bp = func.Blueprint()
+
+
+class RoomQuery(Paging):
+    after: Annotated[str, Field(pattern=r"^\d{0,16}$")] = ""
+
+
+@operation(
+    bp,
+    "POST",
+    "api/v1/rooms",
+    summary="Create a room",
+    tag="rooms",
+    status=201,
+    answer=RoomCreated,
+    body=RoomCreate,
+    problems=(400, 503),
+)
+async def rooms_create(call: Call[RoomCreate]) -> Reply:
+    room = await call.services.bookings.create_room(call.caller, call.body)
+    password = call.services.bookings.password(room)
+    body = RoomCreated(**_fields(room), password=password)
+    return Reply(201, body, {"Location": f"/api/v1/rooms/{room.room_id}"})
+
+
+@operation(
+    bp,
+    "GET",
+    "api/v1/rooms",
+    summary="List the rooms",
+    tag="rooms",
+    answer=list[RoomView],
+    query=RoomQuery,
+    problems=(400,),
+)
+async def rooms_list(call: Call[None]) -> Reply:
+    query = call.query(RoomQuery)
+    page = await call.services.bookings.rooms(call.caller, int(query.after or 0), query.limit)
+    views = [RoomView(**_fields(room)) for room in page.items]
+    return Reply(200, views, next_link(call.request.url, query, page.next))
+
+
+@operation(
+    bp,
+    "GET",
+    "api/v1/rooms/{room_id:long}",
+    summary="Show a room",
+    tag="rooms",
+    answer=RoomDetail,
+    problems=(404,),
+)
+async def rooms_get(call: Call[None]) -> Reply:
+    room, booked = await call.services.bookings.room(call.caller, call.id("room_id"))
+    return Reply(200, RoomDetail(**_fields(room), has_future_booking=booked))
+
+
+def _fields(room: Room) -> dict[str, object]:
+    return {
+        "room_id": room.room_id,
+        "max_participants": room.size,
+        "optional_name": room.name,
+        "metadata": room.metadata,
+        "created_at": room.created_at,
+        "updated_at": room.updated_at,
+    }

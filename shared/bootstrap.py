@@ -1,0 +1,168 @@
+"""The composition root: builds every service from the settings, once a process, when first asked.
+
+The only module that imports the heavy SDKs, and the only one that knows which adapter serves a
+port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from shared.bookings.calendar import Calendar
+from shared.bookings.index import BookingIndex
+from shared.bookings.making import Maker
+from shared.bookings.models import Booking
+from shared.bookings.rooms import Rooms
+from shared.bookings.service import Bookings
+from shared.calls.joining import Joining
+from shared.calls.receiver import JanusEvents
+from shared.calls.service import Calls
+from shared.calls.store import CallStore
+from shared.events.outbox import Outbox
+from shared.events.relay import Relay, log_event
+from shared.fleet.compute import Compute
+from shared.fleet.compute_local import LocalCompute
+from shared.fleet.driver import Driver
+from shared.fleet.reconciler import Reconciler
+from shared.fleet.rooms import RoomKeeper, RoomSecrets
+from shared.fleet.service import FleetHosts, FleetService
+from shared.fleet.store import FleetStore
+from shared.janus.client import JanusClients
+from shared.janus.port import JanusFactory
+from shared.platform import logs
+from shared.platform.auth import Invites, LocalTokens, TokenVerifier
+from shared.platform.clock import Clock, SystemClock
+from shared.platform.crypto import Crypto
+from shared.platform.ids import Ids
+from shared.platform.queues import Queues
+from shared.platform.queues_azure import AzureQueues
+from shared.platform.settings import Settings, load_settings
+from shared.platform.tables import StorageUnavailable, Tables
+from shared.platform.tables_azure import AzureTables
+
+STORAGE_PATIENCE = 2.0
+"""Seconds that the health check gives each storage service."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the services stand on; tests put fakes here."""
+
+    tables: Tables
+    queues: Queues
+    compute: Compute
+    janus: JanusFactory
+    clock: Clock
+    random: random.Random
+
+
+class Services:
+    """The services of one process. Cheap to build: clients connect when first used."""
+
+    def __init__(self, settings: Settings, ports: Ports, session: Any = None) -> None:
+        self.settings = settings
+        self.ports = ports
+        clock, janus_key = ports.clock, settings.janus_key.get_secret_value()
+        ids = Ids(clock, ports.random)
+        outbox = Outbox(ports.tables, ports.queues, clock, ids)
+        crypto = Crypto(settings.encryption_keys.get_secret_value())
+        rooms = Rooms(ports.tables, crypto, clock, ids)
+        calendar = Calendar(ports.tables, outbox, clock, ids)
+        index = BookingIndex(ports.tables)
+        fleet_store = FleetStore(ports.tables, outbox)
+        secrets = RoomSecrets(rooms, janus_key)
+        hosts = FleetHosts(fleet_store, secrets, ports.janus, settings, clock)
+        maker = Maker(calendar, rooms, index, outbox, hosts, settings, clock, ids, self._pause)
+        self.bookings = Bookings(maker, calendar, rooms, index, outbox, hosts, settings, clock)
+        keeper = RoomKeeper(fleet_store, self.bookings, secrets, clock)
+        driver = Driver(fleet_store, ports.compute, ports.janus, keeper, outbox, settings, clock)
+        self.reconciler = Reconciler(
+            self.bookings, fleet_store, ports.compute, driver, settings, clock
+        )
+        self.fleet = FleetService(fleet_store, ports.janus, ports.queues, settings, clock)
+        call_store = CallStore(ports.tables, outbox)
+        self.calls = Calls(call_store, self.fleet, secrets, outbox, ports.queues, settings, clock)
+        invites = Invites(settings.link_key.get_secret_value(), clock)
+        self.joining = Joining(
+            self.bookings, self.fleet, call_store, invites, janus_key, settings, clock, ids
+        )
+        self.janus_events = JanusEvents(self.calls, janus_key)
+        self.relay = Relay(
+            ports.tables,
+            ports.queues,
+            clock,
+            [log_event, self.bookings.on_created, self.fleet.on_event],
+        )
+        self.verifier = TokenVerifier(settings, clock, lambda: session)
+        self.local_tokens = LocalTokens(settings, clock)
+
+    async def tick(self, attempt: int = 0) -> None:
+        """One pass of the reconciler; the next one soon when something is on its way."""
+        report = await self.reconciler.run()
+        await self.calls.reconcile(report)
+        if report.restless:
+            await self.fleet.wake(attempt + 1)
+
+    def invite_url(self, booking: Booking) -> str:
+        """The token stays in the fragment: no server and no log ever sees it."""
+        token = quote(self.joining.invite_token(booking), safe="")
+        return f"{self.settings.public_url}/call#invite={token}"
+
+    async def health(self) -> dict[str, str]:
+        database, queue, janus = await asyncio.gather(
+            self._answers(self.ports.tables.ping(STORAGE_PATIENCE)),
+            self._answers(self.ports.queues.ping(STORAGE_PATIENCE)),
+            self._janus(),
+        )
+        storage = database == queue == "ok"
+        status = "down" if not storage else "degraded" if janus == "down" else "ok"
+        return {"status": status, "database": database, "queue": queue, "janus": janus}
+
+    async def _janus(self) -> str:
+        try:
+            async with asyncio.timeout(STORAGE_PATIENCE):
+                return await self.fleet.health()
+        except (StorageUnavailable, TimeoutError):
+            return "down"
+
+    @staticmethod
+    async def _answers(ping: Any) -> str:
+        try:
+            await ping
+        except StorageUnavailable as error:
+            logs.event("health.storage_down", reason=str(error))
+            return "down"
+        return "ok"
+
+    async def _pause(self, attempt: int) -> None:
+        """Full jitter over a window that grows with the attempts."""
+        if attempt:
+            window = min(0.02 * 2**attempt, 0.5)
+            await asyncio.sleep(self.ports.random.uniform(0, window))
+
+
+@cache
+def services() -> Services:
+    """The services of this process. Raises `SettingsError`; a failure is not remembered."""
+    settings = load_settings()
+    logs.set_levels(settings.log_level)
+    secret = settings.storage_connection
+    connection = secret.get_secret_value() if secret else None
+    session = aiohttp.ClientSession()
+    clock = SystemClock()
+    ports = Ports(
+        tables=AzureTables(connection, settings.storage_account),
+        queues=AzureQueues(connection, settings.storage_account),
+        compute=LocalCompute(settings),
+        janus=JanusClients(session, settings.janus_key.get_secret_value(), clock),
+        clock=clock,
+        random=random.SystemRandom(),
+    )
+    return Services(settings, ports, session)

@@ -1,0 +1,222 @@
+"""Joining: who may enter which room, when, and with which tokens (webrtc-streaming.md 7.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, Protocol
+
+from shared.bookings.calendar import Stored
+from shared.bookings.claims import home_of
+from shared.bookings.models import Booking, Room, State
+from shared.bookings.service import Bookings
+from shared.calls.models import IceServer, InviteJoinRequest, JoinRequest, Seat, Ticket, Visit
+from shared.calls.store import CallStore, Seats
+from shared.fleet.service import FleetService, Ready, Waiting
+from shared.janus.keys import room_secret, vm_keys
+from shared.janus.port import Janus, JanusError, NoSuchRoom
+from shared.janus.tokens import room_token, session_token
+from shared.platform import logs
+from shared.platform.auth import Caller, Invites
+from shared.platform.clock import Clock, iso
+from shared.platform.ids import Ids
+from shared.platform.problems import Problem
+from shared.platform.tables import Conflict
+
+CONNECTING = timedelta(seconds=60)
+"""How long a seat is kept for a browser that holds a ticket and is not in the room yet."""
+
+RETRY_AFTER = {"Retry-After": "2"}
+TRIES = 6
+
+
+class Policy(Protocol):
+    @property
+    def join_early(self) -> timedelta: ...
+    @property
+    def join_grace(self) -> timedelta: ...
+    @property
+    def ice_servers(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who sits down. `id` is the same in every browser of that person."""
+
+    id: str
+    display: str
+    host: bool
+
+
+class Joining:
+    def __init__(
+        self,
+        bookings: Bookings,
+        fleet: FleetService,
+        store: CallStore,
+        invites: Invites,
+        janus_key: str,
+        policy: Policy,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._bookings = bookings
+        self._fleet = fleet
+        self._store = store
+        self._invites = invites
+        self._janus_key = janus_key
+        self._policy = policy
+        self._clock = clock
+        self._ids = ids
+
+    async def by_booker(self, caller: Caller, booking_id: int, request: JoinRequest) -> Ticket:
+        """Problems: 403 early, 404, 409 full, 410 over, 425 starting, 503 Janus."""
+        stored = await self._bookings.find(caller.tenant, booking_id)
+        if stored is None or stored.booking.booker != caller.sub:
+            raise Problem(404, "booking_not_found", {"booking_id": str(booking_id)})
+        person = Person(f"user:{caller.sub}", request.display or caller.display[:80], host=True)
+        return await self._join(stored, person, request.nonce)
+
+    async def by_invite(self, request: InviteJoinRequest) -> Ticket:
+        """As `by_booker`, and 401 for an invite that is forged."""
+        invite = self._invites.read(request.token)
+        stored = await self._bookings.find(invite.tenant, invite.booking_id)
+        if stored is None:
+            raise Problem(401, "invite_invalid")
+        person = Person(f"invite:{invite.jti}", request.display or "", host=False)
+        return await self._join(stored, person, request.nonce)
+
+    def invite_token(self, booking: Booking) -> str:
+        """The link's token for the other person: it ends with the booking."""
+        expires = booking.end + self._policy.join_grace
+        return self._invites.issue(booking.booking_id, booking.tenant, expires, "guest")
+
+    async def _join(self, stored: Stored, person: Person, nonce: str) -> Ticket:
+        booking = stored.booking
+        await self._check_window(booking)
+        room = await self._bookings.room_of(stored)
+        located = await self._fleet.locate(booking)
+        if not isinstance(located, Ready):
+            await self._not_ready(located)
+        visit = await self._sit(booking, room, located, person, nonce)
+        logs.event(
+            "call.admitted",
+            booking_id=booking.booking_id,
+            participant_id=visit.participant_id,
+            host=person.host,
+        )
+        return self._ticket(booking, room, located, visit, host=person.host)
+
+    async def _check_window(self, booking: Booking) -> None:
+        now = self._clock.now()
+        if booking.state is State.CANCELLED:
+            raise Problem(410, "booking_cancelled")
+        if booking.state is State.ENDED or now >= booking.end:
+            raise Problem(410, "booking_over")
+        opens = booking.start - self._policy.join_early
+        if now < booking.start and now >= opens:
+            opens = max(opens, await self._previous_end(booking))
+        if now < opens:
+            at = iso(opens)
+            raise Problem(403, "too_early", {"opens_at": at}, extra={"opens_at": at})
+
+    async def _previous_end(self, booking: Booking) -> datetime:
+        """Early people never walk into the call that still runs in the same room."""
+        pool = int(home_of(booking.booking_id)[:2])
+        since = booking.start - timedelta(days=1)
+        claims = await self._bookings.claims(pool, since, booking.start)
+        ends = [
+            claim.end
+            for claim in claims
+            if claim.room_id == booking.room_id and claim.start < booking.start
+        ]
+        return max(ends, default=since)
+
+    async def _not_ready(self, state: Waiting) -> NoReturn:
+        if state == "waiting":
+            await self._fleet.wake()
+        raise _starting(state)
+
+    async def _sit(
+        self, booking: Booking, room: Room, located: Ready, person: Person, nonce: str
+    ) -> Visit:
+        """Takes a seat, or its own again; the seat's former participant is out when it returns."""
+        key = hashlib.sha256(f"{person.id}\n{nonce}".encode()).hexdigest()[:16]
+        for _ in range(TRIES):
+            present, seats = await asyncio.gather(
+                self._present(located.janus, room),
+                self._store.seats(room.room_id, booking.booking_id),
+            )
+            if self._others(seats, present, key) >= room.size:
+                raise Problem(409, "room_full")
+            visit = Visit(
+                participant_id=self._ids.participant_id(),
+                booking_id=booking.booking_id,
+                tenant=booking.tenant,
+                person=person.id,
+                display=person.display,
+            )
+            try:
+                seat = Seat(booking.booking_id, key, visit.participant_id, self._clock.now())
+                await self._store.seat(room.room_id, seats, seat, visit)
+            except Conflict:
+                continue
+            kept = {other.participant_id for other in seats.taken if other.key != key}
+            await self._clear(located.janus, room, present - kept)
+            return visit
+        raise Problem(503, "calendar_busy", headers={"Retry-After": "1"})
+
+    async def _present(self, janus: Janus, room: Room) -> set[int]:
+        try:
+            return {p.id for p in await janus.participants(room.room_id)}
+        except NoSuchRoom:
+            await self._fleet.wake()
+            raise _starting("starting") from None
+        except JanusError as error:
+            await self._fleet.wake()
+            raise Problem(503, "janus_unavailable", headers=RETRY_AFTER) from error
+
+    def _others(self, seats: Seats, present: set[int], key: str) -> int:
+        """The seats of others that are in use: in the room, or on the way there."""
+        since = self._clock.now() - CONNECTING
+        return sum(
+            seat.key != key and (seat.participant_id in present or seat.issued_at > since)
+            for seat in seats.taken
+        )
+
+    async def _clear(self, janus: Janus, room: Room, unseated: set[int]) -> None:
+        """Throws out whoever holds no seat: our own ghost, or people of the call before."""
+        secret = room_secret(self._janus_key, room.room_id)
+        try:
+            for participant_id in unseated:
+                await janus.kick(room.room_id, secret, participant_id)
+        except JanusError as error:
+            raise Problem(503, "janus_unavailable", headers=RETRY_AFTER) from error
+
+    def _ticket(
+        self, booking: Booking, room: Room, located: Ready, visit: Visit, *, host: bool
+    ) -> Ticket:
+        expires = booking.end + self._policy.join_grace
+        secret = vm_keys(self._janus_key, located.vm).token_secret
+        return Ticket(
+            booking_id=booking.booking_id,
+            room_id=room.room_id,
+            participant_id=visit.participant_id,
+            display=visit.display,
+            host=host,
+            janus_url=located.janus_url,
+            session_token=session_token(secret, expires),
+            room_token=room_token(secret, room.room_id, expires),
+            pin=self._bookings.password(room),
+            ice_servers=[IceServer.model_validate(server) for server in self._policy.ice_servers],
+            start_time=booking.start,
+            end_time=booking.end,
+            expires_at=expires,
+        )
+
+
+def _starting(state: str) -> Problem:
+    return Problem(425, "room_starting", headers=RETRY_AFTER, extra={"state": state})

@@ -1,0 +1,153 @@
+"""Joining a call, and what is remembered of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from shared.platform.clock import iso, parse
+from shared.platform.payload import Payload, Utc
+from shared.platform.tables import Row, Value
+
+Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+Display = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class JoinRequest(Payload):
+    """`nonce` names the browser tab: the same one replaces itself, after a reload for instance."""
+
+    nonce: Nonce
+    display: Display | None = None
+
+
+class InviteJoinRequest(JoinRequest):
+    """`token` is the invite from the link's fragment."""
+
+    token: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class IceServer(Payload):
+    """As browsers take it (RTCIceServer)."""
+
+    urls: str | list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class Ticket(Payload):
+    """What a browser needs to enter the room; the tokens end with `expires_at`."""
+
+    booking_id: int
+    room_id: int
+    participant_id: int
+    display: str
+    host: bool
+    janus_url: str
+    session_token: str
+    room_token: str
+    pin: str
+    ice_servers: list[IceServer]
+    start_time: Utc
+    end_time: Utc
+    expires_at: Utc
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A person with a browser, in one booking. `participant_id` is the newest that was issued."""
+
+    booking_id: int
+    key: str
+    participant_id: int
+    issued_at: datetime
+
+    @property
+    def rk(self) -> str:
+        return f"s|{self.booking_id}|{self.key}"
+
+    def to_row(self) -> dict[str, Value]:
+        return {
+            "booking_id": self.booking_id,
+            "key": self.key,
+            "participant_id": self.participant_id,
+            "issued_at": iso(self.issued_at),
+        }
+
+    @classmethod
+    def from_row(cls, row: Row) -> Seat:
+        data: Mapping[str, Any] = row.data
+        return cls(
+            data["booking_id"], data["key"], data["participant_id"], parse(data["issued_at"])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One participant id: issued once, in the room at most once. Times are what is known so far."""
+
+    participant_id: int
+    booking_id: int
+    tenant: str
+    person: str
+    display: str
+    joined_at: datetime | None = None
+    left_at: datetime | None = None
+    etag: str = ""
+
+    @property
+    def rk(self) -> str:
+        return visit_rk(self.participant_id)
+
+    @property
+    def present(self) -> bool:
+        return self.joined_at is not None and self.left_at is None
+
+    def to_row(self) -> dict[str, Value]:
+        return {
+            "participant_id": self.participant_id,
+            "booking_id": self.booking_id,
+            "tenant": self.tenant,
+            "person": self.person,
+            "display": self.display,
+            "joined_at": iso(self.joined_at) if self.joined_at else "",
+            "left_at": iso(self.left_at) if self.left_at else "",
+        }
+
+    @classmethod
+    def from_row(cls, row: Row) -> Visit:
+        data: Mapping[str, Any] = row.data
+        return cls(
+            participant_id=data["participant_id"],
+            booking_id=data["booking_id"],
+            tenant=data["tenant"],
+            person=data["person"],
+            display=data["display"],
+            joined_at=parse(data["joined_at"]) if data["joined_at"] else None,
+            left_at=parse(data["left_at"]) if data["left_at"] else None,
+            etag=row.etag,
+        )
+
+
+def visit_rk(participant_id: int) -> str:
+    return f"p|{participant_id:016d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One stretch of time in which somebody was in a booking's room. `ended_at` is None while it
+    lasts. `number` counts the stretches of the booking from 0."""
+
+    booking_id: int
+    number: int
+    tenant: str
+    started_at: datetime
+    ended_at: datetime | None
+    visits: tuple[Visit, ...]
+
+    @property
+    def rk(self) -> str:
+        return f"c|{self.booking_id}|{self.number:04d}"
