@@ -2,7 +2,7 @@
 # Installs Debian packages as root without starting any service: we run our own Janus processes,
 # and a system-wide one would hold their ports. Usage: sudo sh local/apt.sh PACKAGE...
 set -u
-policy=/usr/sbin/policy-rc.d
+policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 saved=$policy.suroga-saved
 mark='# placed by suroga (local/apt.sh) while packages are installed'
 

@@ -26,10 +26,11 @@ def ensure(root: Path) -> dict[str, str]:
         example, path = _read(root / EXAMPLE), root / NAME
         current = _read(path) if path.exists() else {}
         complete = _completed(current, example)
+        values = _values(complete)
         if complete != current:
             say(f"{'Completing' if current else 'Writing'} {NAME} (yours to edit; git ignores it)")
             _write(path, complete)
-        return _values(complete)
+        return values
 
 
 def example_values(root: Path) -> dict[str, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from local.terminal import Progress, Stop, say
 
-TAIL = 15
+SHOWN = 15
+COMPLAINTS = ("npm error", "ERROR:", "E: ", "error:", "error TS")
 NETWORK = (
     "ENOTFOUND",
     "EAI_AGAIN",
@@ -56,8 +57,8 @@ def _watch(process: subprocess.Popen[bytes], progress: Progress, log: Path) -> i
         try:
             return process.wait(0.2)
         except subprocess.TimeoutExpired:
-            lines = tail(log, 1)
-            progress.tick(lines[0] if lines else "")
+            lines = [line for line in tail(log, 5) if "warn" not in line.lower()]
+            progress.tick(lines[-1] if lines else "")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -86,9 +87,17 @@ def tail(log: Path, count: int) -> list[str]:
 
 
 def _explain(title: str, status: int, log: Path) -> str:
-    lines = tail(log, TAIL)
-    for line in lines:
+    lines = tail(log, 500)
+    for line in _telling(lines):
         say(f"    {line}")
     offline = any(word in line for word in NETWORK for line in lines)
     hint = " It could not reach the network: check the connection or the proxy." if offline else ""
     return f"{title}: failed with exit status {status}.{hint} Everything it printed is in {log}"
+
+
+def _telling(lines: list[str]) -> list[str]:
+    """From the first complaint on (npm, for one, ends with a page of usage), or the last lines."""
+    for number, line in enumerate(lines):
+        if line.startswith(COMPLAINTS):
+            return lines[number:][:SHOWN]
+    return lines[-SHOWN:]

@@ -60,7 +60,7 @@ class Progress:
             self._over(f"{frame} {self.title} ({now - self.started:.0f} s) {detail}"[:99])
         elif now - self.printed >= self.EVERY:
             self.printed = now
-            self._line(f"  … {now - self.started:.0f} s {detail}".rstrip())
+            self._line(f"  … {now - self.started:.0f} s {detail}"[:99].rstrip())
 
     def done(self, mark: str = "✓") -> None:
         if self.live:

@@ -43,17 +43,23 @@ def _issue(arguments: argparse.Namespace, roles: list[str]) -> str:
     # Only now: they need .venv.
     from shared.platform.auth import LocalTokens
     from shared.platform.clock import SystemClock
+    from shared.platform.problems import Problem
     from shared.platform.settings import SettingsError, load_settings
 
     values, example = settings_file.ensure(ROOT), settings_file.example_values(ROOT)
     ports = Ports.of(arguments.port)
     os.environ.update(settings_file.environment(values, example, ports, ROOT / ".local"))
+    name = arguments.name or arguments.user.title()
     try:
-        settings = load_settings()
+        tokens = LocalTokens(load_settings(), SystemClock())
+        return tokens.issue(arguments.user, arguments.tenant, roles, name)
     except SettingsError as error:
         raise Stop(f"{error}.") from None
-    name = arguments.name or arguments.user.title()
-    return LocalTokens(settings, SystemClock()).issue(arguments.user, arguments.tenant, roles, name)
+    except Problem:
+        raise Stop(
+            "This system does not sign in locally: SUROGA_MODE is not `local`, or SUROGA_JWT_SECRET"
+            " is not set; its identity provider issues the tokens."
+        ) from None
 
 
 if __name__ == "__main__":
