@@ -128,10 +128,11 @@ class JwksKeys:
         """Fetches when the key is unknown or the keys are old; when the issuer does not answer,
         the old ones stay in force."""
         wanted = (kid, algorithm)
+        known = wanted in self._keys
         # Who has a key, though an old one, does not wait for somebody else's fetch.
-        if self._needs_fetch(wanted) and not (wanted in self._keys and self._lock.locked()):
+        if (not known or self._old()) and not (known and self._lock.locked()):
             async with self._lock:
-                if self._needs_fetch(wanted):
+                if self._may_fetch() and (wanted not in self._keys or self._old()):
                     await self._fetch()
         if not self._keys:
             raise Problem(503, "auth_unavailable", headers={"Retry-After": "5"})
@@ -139,13 +140,12 @@ class JwksKeys:
             raise _Refused("unknown key")
         return self._keys[wanted]
 
-    def _needs_fetch(self, wanted: tuple[str | None, str]) -> bool:
-        now = self._clock.now()
+    def _old(self) -> bool:
+        return self._fetched is None or self._clock.now() - self._fetched >= self.LIFE
+
+    def _may_fetch(self) -> bool:
         pause = self.PAUSE if self._keys else self.FIRST_PAUSE
-        if self._tried and now - self._tried < pause:
-            return False
-        old = self._fetched is None or now - self._fetched >= self.LIFE
-        return old or wanted not in self._keys
+        return self._tried is None or self._clock.now() - self._tried >= pause
 
     async def _fetch(self) -> None:
         import aiohttp
@@ -234,7 +234,7 @@ class Invites:
             if _header(token).get("typ") != _INVITE:
                 raise _Refused("not an invite")
             claims = _decode(token, self._key, _HMAC, _INVITE, None)
-            invite = Invite(claims.get("booking_id", 0), claims.get("tenant", ""), claims["jti"])
+            invite = Invite(claims["booking_id"], claims["tenant"], claims["jti"])
             if type(invite.booking_id) is not int or not _is_id(invite.tenant):
                 raise _Refused("claims missing or malformed")
             expires = _number(claims, "exp")
