@@ -62,6 +62,19 @@ def local_settings(folder: Path, **changes: Any) -> Settings:
     return Settings(**{**values, **changes})
 
 
+async def until_ready(janus: Janus, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await janus.ready()
+        except JanusError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.01)
+        else:
+            return
+
+
 class LocalVms:
     """Two local machines on free ports. Leaving kills every Janus, hung ones too."""
 
@@ -90,16 +103,8 @@ class LocalVms:
         """Starts it and returns when Janus is ready."""
         await self.compute.start(name)
         machine = await self.machine(name)
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                await self.janus(machine).ready()
-            except JanusError:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.01)
-            else:
-                return machine
+        await until_ready(self.janus(machine), seconds)
+        return machine
 
     def pids(self, name: str) -> list[int]:
         return process.running(self.folder).get(self.folder / name, [])

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp import encode_basic_auth, web
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from shared.fleet.compute import Machine, Power
 from shared.janus import config, process
 from shared.janus.client import JanusClients
+from shared.janus.events import redact
 from shared.janus.keys import room_secret, vm_keys
 from shared.janus.port import (
     Janus,
@@ -25,8 +28,9 @@ from shared.janus.port import (
     NoSuchRoom,
     RoomSpec,
 )
+from shared.platform.clock import parse
 from tests.fakes.compute import FakeCompute
-from tests.janus import JANUS_KEY, Caller, LocalVms
+from tests.janus import JANUS_KEY, Caller, LocalVms, until_ready
 
 BIG = 2**52 + 1
 ROOM = RoomSpec(BIG, "Ab3xkL9pQ2", 2, room_secret(JANUS_KEY, BIG))
@@ -222,11 +226,12 @@ async def test_the_first_request_after_a_restart_is_answered(real: RealMachines)
     """The connection that was kept open leads to the Janus of before."""
     await real.janus.rooms()
     real.vms.signal(VM, signal.SIGKILL)
-    other = LocalVms(local_vm_port=real.vms.settings.local_vm_port)
-    async with other:
-        await real.vms.compute.restart(VM)
-        await other.running(VM)
-        assert await real.janus.rooms() == set()
+    await real.vms.compute.restart(VM)
+    # Over another session, so that the connection is not renewed while we wait.
+    async with aiohttp.ClientSession() as http:
+        observer = JanusClients(http, JANUS_KEY, real.vms.clock)(real.machine)
+        await until_ready(observer)
+    assert await real.janus.rooms() == set()
 
 
 async def test_joining_needs_the_pin_and_a_token_of_the_room(real: RealMachines) -> None:
@@ -310,6 +315,36 @@ async def test_another_program_on_the_port_is_not_janus(real: RealMachines) -> N
             assert isinstance(await refused(request()), JanusUnavailable)
 
 
+async def test_events_arrive_with_the_machines_credentials() -> None:
+    batches: list[tuple[str | None, list[dict[str, object]]]] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        batches.append((request.headers.get("Authorization"), await request.json()))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/janus/events", receive)
+    async with TestServer(app) as server, LocalVms(public_url=_origin(server)) as vms:
+        machine = await vms.running(VM)
+        await vms.janus(machine).create_room(ROOM)
+        caller = await vms.caller(machine)
+        await caller.join(BIG, ROOM.pin, vms.room_token(machine, BIG), 1001)
+        await caller.leave()
+        deadline = time.monotonic() + 10
+        while not (events := redact([batch for _, batch in batches], VM)) or len(events) < 2:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+    assert [(e["type"], e["room"], e["participant"]) for e in events] == [
+        ("joined", BIG, 1001),
+        ("left", BIG, 1001),
+    ]
+    assert datetime.now(UTC) - parse(events[0]["at"]) < timedelta(seconds=30)
+    password = vm_keys(JANUS_KEY, VM).event_password
+    assert {auth for auth, _ in batches} == {encode_basic_auth(VM, password)}
+    # Tokens travel in events of type 2, addresses in those of type 16.
+    assert {event["type"] for _, batch in batches for event in batch} == {64}
+
+
 async def test_secrets_are_in_private_files_only(real: RealMachines) -> None:
     await real.janus.create_room(ROOM)
     await real.join(ROOM, 1001, "Ana")
@@ -333,3 +368,7 @@ async def test_only_what_is_needed_is_loaded(real: RealMachines) -> None:
     loaded = {line.split("'")[1] for line in log.splitlines() if "Loading " in line}
     expected = {"libjanus_http", "libjanus_sampleevh", "libjanus_videoroom", "libjanus_websockets"}
     assert loaded == {f"{name}.so" for name in expected}
+
+
+def _origin(server: BaseTestServer) -> str:
+    return str(server.make_url("")).rstrip("/")
