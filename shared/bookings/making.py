@@ -13,7 +13,7 @@ from shared.bookings.claims import Day, partitions
 from shared.bookings.index import BookingIndex
 from shared.bookings.models import Booking, BookingCreate, Room
 from shared.bookings.policy import Policy
-from shared.bookings.rooms import Hosts, RoomHost, Rooms
+from shared.bookings.rooms import Hosts, Rooms
 from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.platform import logs
@@ -103,26 +103,23 @@ class Maker:
         room = room or self._rooms.draft(booking.tenant, policy.pool)
         if host:
             await host.make(room, "new_room_create_failed")
-        return await self._commit(draft, days, room, host, born=born)
+        return await self._commit(draft, days, room, born=born)
 
     async def _candidates(self, booking: Booking) -> Sequence[Room]:
         if booking.room_id:
             return [await self._rooms.get(booking.tenant, booking.room_id)]
         return await self._rooms.page(booking.tenant, self._policy.pool)
 
-    async def _commit(
-        self, draft: Draft, days: Sequence[Day], room: Room, host: RoomHost | None, *, born: bool
-    ) -> Booked:
+    async def _commit(self, draft: Draft, days: Sequence[Day], room: Room, *, born: bool) -> Booked:
         booking = replace(draft.booking, room_id=room.room_id)
         seed = NewRoom(room.size, room.sealed_pin) if born else None
         final = replace(draft, booking=booking, new_room=seed)
         # A new room's row is written beside the booking's; `Bookings.on_created` mends a lost one.
+        # Should the booking fail, the room is one that is free: the next attempt finds it.
         work = [self._calendar.claim(final, days, self._event(final))]
         work += [self._rooms.insert(room)] if born else []
         outcomes = await asyncio.gather(*work, return_exceptions=True)
         if isinstance(outcomes[0], BaseException):
-            if host and born:
-                await host.unmake(room)
             raise outcomes[0]
         if isinstance(outcomes[-1], BaseException):
             logs.exception("room.insert_failed", outcomes[-1], room_id=room.room_id)

@@ -106,7 +106,8 @@ class Driver:
         if not self._keep(task, vm, occupied):
             await self._deallocate(task.machine, vm)
             return Outcome(restless=True, occupied=occupied)
-        return Outcome(restless=not ready and bool(task.staying), occupied=occupied)
+        cleared = any(gone.forced for gone in task.leaving)
+        return Outcome(restless=cleared or (not ready and bool(task.staying)), occupied=occupied)
 
     async def _probe(self, task: Task, janus: Janus) -> tuple[Vm, bool]:
         vm, machine, now = task.vm, task.machine, self._clock.now()
