@@ -54,7 +54,7 @@ def test_the_documents_texts(code: str, params: dict[str, str], detail: str) -> 
 def codes_in(folder: Path) -> Iterator[tuple[str, str]]:
     """(place, code) of every Problem(…, "code") in the source."""
     for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem":
                 arguments = node.args[1:2] + [k.value for k in node.keywords if k.arg == "code"]
                 for inner in (inner for argument in arguments for inner in ast.walk(argument)):

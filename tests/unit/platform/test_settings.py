@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+
+from shared.platform.crypto import Crypto
+from shared.platform.settings import PREFIX, Settings, SettingsError, load_settings
+from tests.unit.platform.conftest import GOOD
+
+ROOT = Path(__file__).parents[3]
+
+Environment = Callable[[dict[str, str | None]], None]
+
+
+def variable(name: str) -> str:
+    """The name of a field's environment variable."""
+    alias = Settings.model_fields[name].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return PREFIX + name.upper()
+
+
+VARIABLES = [variable(name) for name in Settings.model_fields]
+
+
+def sentence(environment: Environment, changes: dict[str, str | None]) -> str:
+    environment(changes)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
+def test_good_settings(environment: Environment) -> None:
+    environment({"SUROGA_LOCAL_VMS": "3", "SUROGA_VM_CAPACITY": "5", "SUROGA_JWKS_URL": ""})
+    settings = load_settings()
+    assert settings.local
+    assert settings.pool_capacity == 15
+    assert settings.jwks_url is None
+    assert settings.vm_lead == timedelta(minutes=30)
+    assert settings.ice_servers == []
+
+
+@pytest.mark.parametrize("text", ["PT1H30M", "01:30:00", "0 01:30:00"])
+def test_durations(environment: Environment, text: str) -> None:
+    environment({"SUROGA_VM_LEAD": text})
+    assert load_settings().vm_lead == timedelta(minutes=90)
+
+
+def test_ice_servers_are_json(environment: Environment) -> None:
+    environment({"SUROGA_ICE_SERVERS": '[{"urls": "stun:example.test"}]'})
+    assert load_settings().ice_servers == [{"urls": "stun:example.test"}]
+
+
+def test_several_encryption_keys(environment: Environment) -> None:
+    keys = f"{GOOD['SUROGA_ENCRYPTION_KEYS']}, {GOOD['SUROGA_ENCRYPTION_KEYS']}"
+    environment({"SUROGA_ENCRYPTION_KEYS": keys})
+    value = load_settings().encryption_keys.get_secret_value()
+    assert Crypto(value).decrypt(Crypto(value).encrypt("x")) == "x"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize(
+    "name", [name for name in GOOD if name not in ("SUROGA_MODE", "SUROGA_JWT_SECRET")]
+)
+def test_a_missing_setting_names_itself(
+    environment: Environment, name: str, value: str | None
+) -> None:
+    said = sentence(environment, {name: value})
+    assert name in said
+    assert ("is missing" in said) or ("should be set" in said)
+    assert len(said.splitlines()) == 1
+
+
+def test_every_missing_setting_is_named_at_once(environment: Environment) -> None:
+    said = sentence(environment, {"SUROGA_LINK_KEY": None, "SUROGA_PUBLIC_URL": None})
+    assert "SUROGA_LINK_KEY" in said
+    assert "SUROGA_PUBLIC_URL" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("SUROGA_MODE", "cloud"), ("SUROGA_PUBLIC_URL", "localhost:7071")),
+        *(("SUROGA_PUBLIC_URL", "http://host/"), ("SUROGA_PUBLIC_URL", "http://a b")),
+        *(("SUROGA_ENCRYPTION_KEYS", "c2hvcnQ="), ("SUROGA_ENCRYPTION_KEYS", "!é")),
+        *(("SUROGA_LINK_KEY", "short"), ("SUROGA_JANUS_KEY", "short")),
+        *(("SUROGA_JWT_SECRET", "short"), ("SUROGA_JWKS_URL", "ftp://x/keys")),
+        *(("SUROGA_JWT_LEEWAY", "-PT1S"), ("SUROGA_VM_LEAD", "soon"), ("SUROGA_POOL", "100")),
+        *(("SUROGA_POOL", "x"), ("SUROGA_LOCAL_VMS", "0"), ("SUROGA_VM_CAPACITY", "0")),
+        *(("SUROGA_LOCAL_VM_PORT", "80"), ("SUROGA_ICE_SERVERS", "[")),
+        *(("SUROGA_ICE_SERVERS", "{}"), ("SUROGA_LOG_LEVEL", "LOUD"), ("SUROGA_JOIN_GRACE", "-1")),
+        ("AzureWebJobsStorage__accountName", "Not_An_Account"),
+    ],
+)
+def test_a_malformed_setting_names_itself(environment: Environment, name: str, value: str) -> None:
+    said = sentence(environment, {name: value})
+    assert said.startswith(f"Setting {name} is malformed: ")
+    assert "should" in said or "Expecting" in said or "expecting" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_some_way_to_check_tokens_is_needed(environment: Environment) -> None:
+    said = sentence(environment, {"SUROGA_JWT_SECRET": None})
+    assert "SUROGA_JWKS_URL" in said
+    assert "SUROGA_JWT_SECRET" in said
+
+
+def test_in_azure_a_secret_beside_an_issuer_is_refused(environment: Environment) -> None:
+    both: dict[str, str | None] = {
+        "SUROGA_MODE": "azure",
+        "SUROGA_JWKS_URL": "https://issuer.test/keys",
+    }
+    assert "SUROGA_JWT_SECRET should not be set" in sentence(environment, both)
+
+
+def test_secrets_do_not_show(environment: Environment) -> None:
+    connection = "AccountName=a;AccountKey=hunter2hunter2"
+    environment({"AzureWebJobsStorage": connection})
+    shown = repr(load_settings())
+    secrets = [GOOD[name] for name in GOOD if name.endswith(("_KEY", "_KEYS", "_SECRET"))] + [
+        connection
+    ]
+    assert [secret for secret in secrets if secret in shown] == []
+    said = sentence(
+        environment, {"SUROGA_LINK_KEY": "hunter2", "SUROGA_ENCRYPTION_KEYS": "hunter2"}
+    )
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_the_page_for_operators_explains(name: str) -> None:
+    text = (ROOT / "docs/settings.md").read_text("utf-8")
+    assert re.search(rf"`{re.escape(name)}`", text), f"docs/settings.md does not explain {name}"
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_the_example_has(name: str) -> None:
+    example = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))
+    assert name in example["Values"]
+
+
+def test_the_page_and_the_example_have_no_others() -> None:
+    example = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))
+    named = {name for name in example["Values"] if name.startswith(PREFIX)}
+    named |= set(
+        re.findall(rf"`({PREFIX}[A-Z0-9_]+)`", (ROOT / "docs/settings.md").read_text("utf-8"))
+    )
+    assert named - set(VARIABLES) == set()
