@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.1
+TOLD = ("event", "message", "reason", "error")
 
 
 class FunctionsHost:
@@ -98,12 +99,15 @@ def _fine(answer: dict[str, Any]) -> bool:
 
 
 def _last_words(log: Path) -> str:
-    """The message of its last line, which is JSON unless Python itself failed."""
+    """What its last line says: the fields of our JSON lines that are meant for people, or the line
+    as it is when Python itself failed."""
     lines = tail(log, 1)
     if not lines:
         return "it printed nothing."
     try:
-        words = str(json.loads(lines[0])["message"])
-    except (ValueError, KeyError, TypeError):
-        words = lines[0]
+        fields = dict(json.loads(lines[0]))
+        parts = [str(fields[name]) for name in TOLD if fields.get(name)]
+    except (ValueError, TypeError):
+        parts = []
+    words = ": ".join(parts) or lines[0]
     return words if words.endswith(".") else f"{words}."
