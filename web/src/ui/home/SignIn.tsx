@@ -3,6 +3,7 @@ import { signIn } from '../../api/bookings';
 import { t } from '../../i18n';
 import { type Session, saveSession } from '../../session';
 import { messageOf } from '../messages';
+import { userOf } from './userOf';
 
 export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
   const [name, setName] = useState('');
@@ -76,16 +77,4 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
       </button>
     </form>
   );
-}
-
-/** "João Silva" is the user "joao.silva": the same person on another day, however it is typed. */
-export function userOf(name: string): string {
-  const plain = name
-    .normalize('NFD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9@_-]+/g, '.')
-    .replace(/^\.+|\.+$/g, '');
-  // A name without any Latin letter is still a name.
-  return plain || encodeURIComponent(name).replace(/%/g, '').toLowerCase().slice(0, 60);
 }

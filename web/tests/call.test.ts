@@ -1,0 +1,420 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Call, type Phase } from '../src/call/call';
+import type { JoinOutcome } from '../src/call/grant';
+import { granted, HOUR, REMOTE, settle, World } from './fakes';
+
+let world: World;
+let call: Call;
+
+beforeEach(() => {
+  world = new World();
+  call = new Call(world);
+});
+
+const phase = () => call.snapshot.phase;
+
+async function start(...answers: JoinOutcome[]): Promise<void> {
+  world.answers = answers;
+  call.start();
+  await settle();
+}
+
+/** In the call, with the other there and heard. */
+async function connected(...answers: JoinOutcome[]): Promise<void> {
+  await start(...answers);
+  world.link.events.joined(true);
+  world.link.events.peer('Bob');
+  world.link.events.media(REMOTE);
+  expect(phase()).toBe('connected');
+}
+
+describe('entering', () => {
+  test('goes from joining over waiting for the other to connected', async () => {
+    const seen: Phase[] = [];
+    call.subscribe((snapshot) => {
+      if (seen.at(-1) !== snapshot.phase) seen.push(snapshot.phase);
+    });
+    await start();
+    world.link.events.joined(false);
+    world.link.events.peer('Bob');
+    world.link.events.media(REMOTE);
+    expect(seen).toEqual(['joining', 'waiting_peer', 'connected']);
+    expect(call.snapshot).toMatchObject({ participant: 1, host: true, peerName: 'Bob' });
+  });
+
+  test('shows no waiting when the other is there already', async () => {
+    await start();
+    world.link.events.joined(true);
+    expect(phase()).toBe('joining');
+  });
+
+  test('too early: waits, asks each minute, and enters by itself when it opens', async () => {
+    await start({ kind: 'too_early', opensInMs: 90_000 });
+    expect(phase()).toBe('waiting');
+    expect(call.snapshot.opensAt).toBe(world.clock.now() + 90_000);
+    world.answers = [{ kind: 'too_early', opensInMs: 30_000 }, granted()];
+    await world.clock.advance(60_000);
+    expect(world.asks).toBe(2);
+    expect(phase()).toBe('waiting');
+    await world.clock.advance(30_000);
+    expect(phase()).toBe('joining');
+    expect(call.snapshot.opensAt).toBeNull();
+  });
+
+  test('starting: polls as the API says and tells how the machine fares', async () => {
+    const starting = { kind: 'starting', roomState: 'waiting', retryAfterMs: 4000 } as const;
+    await start(starting, { ...starting, roomState: 'retrying' }, granted());
+    expect(call.snapshot).toMatchObject({ phase: 'starting', roomState: 'waiting' });
+    await world.clock.advance(3999);
+    expect(world.asks).toBe(1);
+    await world.clock.advance(1);
+    expect(call.snapshot.roomState).toBe('retrying');
+    await world.clock.advance(4000);
+    expect(phase()).toBe('joining');
+  });
+
+  test('no answer: asks again with ever longer pauses, then says that it is difficult', async () => {
+    await start({ kind: 'unavailable', retryAfterMs: null });
+    expect(call.snapshot).toMatchObject({ phase: 'joining', troubled: false });
+    await world.clock.advance(500);
+    expect(world.asks).toBe(2);
+    await world.clock.advance(999);
+    expect(world.asks).toBe(2);
+    await world.clock.advance(1);
+    expect(world.asks).toBe(3);
+    expect(call.snapshot.troubled).toBe(true);
+    await world.clock.advance(2000 + 2500 + 2500);
+    expect(world.asks).toBe(6);
+  });
+
+  test('503: honours Retry-After when it is longer than our own pause', async () => {
+    await start({ kind: 'unavailable', retryAfterMs: 7000 }, granted());
+    await world.clock.advance(6999);
+    expect(world.asks).toBe(1);
+    await world.clock.advance(1);
+    expect(world.links).toHaveLength(1);
+  });
+
+  test('full: says so, and enters when somebody leaves', async () => {
+    await start({ kind: 'full' }, granted());
+    expect(phase()).toBe('full');
+    await world.clock.advance(10_000);
+    expect(phase()).toBe('joining');
+  });
+
+  test.each([
+    [{ kind: 'over', why: 'booking_over' }, 'ended', 'booking_over'],
+    [{ kind: 'over', why: 'booking_cancelled' }, 'ended', 'booking_cancelled'],
+    [{ kind: 'denied', why: 'invite_invalid' }, 'denied', 'invite_invalid'],
+    [{ kind: 'denied', why: 'signed_out' }, 'denied', 'signed_out'],
+    [{ kind: 'broken' }, 'error', 'broken'],
+  ] as const)('%o is final', async (outcome, expected, reason) => {
+    await start(outcome);
+    expect(call.snapshot).toMatchObject({ phase: expected, reason });
+    await world.clock.advance(HOUR);
+    expect(world.asks).toBe(1);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test('a person in a hurry does not wait for the timer, nor ask twice', async () => {
+    await start({ kind: 'full' }, granted());
+    call.hurry();
+    call.hurry();
+    await settle();
+    expect(world.asks).toBe(2);
+    await world.clock.advance(9999);
+    expect(world.asks).toBe(2);
+  });
+});
+
+describe('losing the connection', () => {
+  test.each([
+    'socket',
+    'janus',
+    'ice',
+    'timeout',
+    'silent',
+    'room_gone',
+    'hangup',
+    'refused',
+  ] as const)('%s: throws the link away and gets a new seat', async (why) => {
+    await connected();
+    const old = world.link;
+    old.events.failed(why);
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: null });
+    expect(old.closed).toBe(true);
+    await world.clock.advance(500);
+    expect(world.links).toHaveLength(2);
+    expect(call.snapshot.participant).toBe(2);
+    expect(phase()).toBe('reconnecting');
+    world.link.events.joined(true);
+    world.link.events.media(REMOTE);
+    expect(phase()).toBe('connected');
+  });
+
+  test('keeps showing the last picture until there is another', async () => {
+    await connected();
+    world.link.events.failed('socket');
+    expect(call.snapshot.remote).toBe(REMOTE);
+    await world.clock.advance(500);
+    world.link.events.joined(false);
+    expect(call.snapshot.remote).toBeNull();
+  });
+
+  test('many complaints of one link are one loss, and an old link has no say', async () => {
+    await connected();
+    const old = world.link;
+    old.events.failed('socket');
+    old.events.failed('ice');
+    await world.clock.advance(500);
+    old.events.failed('hangup');
+    old.events.peer(null);
+    expect(world.asks).toBe(2);
+    expect(world.open).toBe(1);
+    expect(phase()).toBe('reconnecting');
+  });
+
+  test('a server that is not ready yet (426 and the like) is tried again, ever more slowly', async () => {
+    await connected();
+    const pauses = [500, 1000, 2000, 2500, 2500];
+    for (const pause of pauses) {
+      world.link.events.failed('refused', '426');
+      const before = world.asks;
+      await world.clock.advance(pause - 1);
+      expect(world.asks).toBe(before);
+      await world.clock.advance(1);
+      expect(world.asks).toBe(before + 1);
+    }
+    expect(world.mostAsking).toBe(1);
+    expect(world.open).toBe(1);
+    expect(call.snapshot.troubled).toBe(true);
+  });
+
+  test('a connection that held counts the next loss as the first', async () => {
+    await connected();
+    for (const pause of [500, 1000, 2000]) {
+      world.link.events.failed('socket');
+      await world.clock.advance(pause);
+    }
+    world.link.events.joined(true);
+    await world.clock.advance(10_000);
+    expect(call.snapshot.troubled).toBe(false);
+    const before = world.asks;
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    expect(world.asks).toBe(before + 1);
+  });
+
+  test('while the API is away it stays reconnecting; while the machine starts too', async () => {
+    await connected(
+      granted(),
+      { kind: 'unavailable', retryAfterMs: null },
+      { kind: 'starting', roomState: 'starting', retryAfterMs: 1000 },
+      granted({ participant_id: 9 }),
+    );
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    expect(phase()).toBe('reconnecting');
+    await world.clock.advance(1000);
+    expect(phase()).toBe('reconnecting');
+    await world.clock.advance(1000);
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: 9 });
+  });
+
+  test('stops when the API says that it is over', async () => {
+    await connected(granted(), { kind: 'over', why: 'booking_over' });
+    world.link.events.failed('socket');
+    await world.clock.advance(HOUR);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over' });
+    expect(world.asks).toBe(2);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test('a peer who leaves is waited for; the connection stays', async () => {
+    await connected();
+    world.link.events.peer(null);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', peerName: null, remote: null });
+    await world.clock.advance(60_000);
+    expect(world.links).toHaveLength(1);
+  });
+
+  test('the network is back: does not wait for the timer', async () => {
+    await connected(granted(), { kind: 'unavailable', retryAfterMs: 60_000 }, granted());
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    call.hurry();
+    await settle();
+    expect(world.links).toHaveLength(2);
+  });
+
+  test('tells the new link every id that was ours, for they may haunt the room', async () => {
+    await connected();
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    expect(world.link.request.ownIds).toEqual([1, 2]);
+  });
+
+  test('offers the tracks of now', async () => {
+    await connected();
+    world.sent = { audio: { id: 'new' } as MediaStreamTrack, video: null };
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    expect(world.link.request.tracks.audio?.id).toBe('new');
+  });
+});
+
+describe('being shown the door', () => {
+  test('asks the API at once, and its answer decides', async () => {
+    await connected(granted(), { kind: 'over', why: 'booking_over' });
+    world.link.events.failed('kicked');
+    await world.clock.advance(0);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over' });
+  });
+
+  test('twice in a row means that another copy of this tab has the seat', async () => {
+    await connected();
+    world.link.events.failed('kicked');
+    await world.clock.advance(0);
+    world.link.events.joined(true);
+    world.link.events.failed('kicked');
+    await world.clock.advance(HOUR);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'replaced' });
+    expect(world.asks).toBe(2);
+  });
+
+  test('a second time much later is a first time', async () => {
+    await connected();
+    world.link.events.failed('kicked');
+    await world.clock.advance(30_000);
+    world.link.events.failed('kicked');
+    await world.clock.advance(0);
+    expect(world.asks).toBe(3);
+  });
+});
+
+describe('silence', () => {
+  test('is noticed after five seconds in which nothing arrives', async () => {
+    await connected();
+    world.link.now = { received: 10, sent: 5, reported: 1 };
+    world.link.events.joined(true);
+    await world.clock.advance(5000);
+    expect(phase()).toBe('connected');
+    await world.clock.advance(1000);
+    expect(phase()).toBe('reconnecting');
+    expect(world.links[0]?.closed).toBe(true);
+  });
+
+  test('is not the silence of a room where nobody else is', async () => {
+    await start();
+    world.link.events.joined(false);
+    world.link.now = { received: null, sent: null, reported: null };
+    await world.clock.advance(60_000);
+    expect(phase()).toBe('waiting_peer');
+  });
+
+  test('an answer about a link that is gone changes nothing', async () => {
+    await connected();
+    world.link.now = { received: 10, sent: null, reported: null };
+    await world.clock.advance(5000);
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    world.link.events.joined(true);
+    world.link.now = { received: 1, sent: null, reported: null };
+    await world.clock.advance(4000);
+    expect(world.links).toHaveLength(2);
+  });
+});
+
+describe('the end of the booked time', () => {
+  test('two minutes before, moves to new tokens when the booking was extended', async () => {
+    await connected(granted({}, 10 * 60_000), granted({ participant_id: 2 }, HOUR));
+    await world.clock.advance(8 * 60_000 - 1);
+    expect(world.asks).toBe(1);
+    await world.clock.advance(1);
+    expect(world.links).toHaveLength(2);
+    expect(call.snapshot).toMatchObject({ participant: 2, endsAt: null });
+  });
+
+  test('tells that it ends soon when it was not, and asks at the end', async () => {
+    await connected(granted({}, 10 * 60_000), granted({ participant_id: 2 }, 120_000), {
+      kind: 'over',
+      why: 'booking_over',
+    });
+    await world.clock.advance(8 * 60_000);
+    expect(call.snapshot.endsAt).toBe(world.clock.now() + 120_000);
+    world.link.events.joined(true);
+    await world.clock.advance(120_000);
+    expect(world.asks).toBe(2);
+    await world.clock.advance(1000);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over', endsAt: null });
+  });
+});
+
+describe('leaving', () => {
+  test('closes the link, and nothing goes on', async () => {
+    await connected();
+    call.leave();
+    expect(world.link.closed).toBe(true);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'left', participant: null });
+    await world.clock.advance(HOUR);
+    expect(world.asks).toBe(1);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test('while the API is asked: its late answer opens nothing', async () => {
+    let answer: (outcome: JoinOutcome) => void = () => {};
+    world.answers = [
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    ];
+    call.start();
+    await settle();
+    call.leave();
+    answer(granted());
+    await settle();
+    expect(world.links).toHaveLength(0);
+    expect(phase()).toBe('ended');
+  });
+
+  test('and joining again starts afresh', async () => {
+    await connected();
+    call.leave();
+    call.start();
+    await settle();
+    expect(call.snapshot).toMatchObject({ phase: 'joining', reason: null, participant: 2 });
+    expect(world.open).toBe(1);
+  });
+
+  test('a page that goes away frees the seat without a word', async () => {
+    await connected();
+    call.vanish();
+    expect(world.link.closed).toBe(true);
+    expect(phase()).toBe('connected');
+    expect(world.clock.pending).toBe(0);
+  });
+});
+
+describe('what we send', () => {
+  test('another track goes to the link of now, and without one nowhere', async () => {
+    call.replaceTrack('video', null);
+    await connected();
+    call.replaceTrack('video', null);
+    expect(world.link.replaced).toEqual(['video']);
+  });
+
+  test('a new kind of track needs a new link, at once', async () => {
+    await connected();
+    call.renew();
+    await world.clock.advance(0);
+    expect(world.links).toHaveLength(2);
+    expect(world.open).toBe(1);
+  });
+
+  test('counts what arrives, and nothing without a link', async () => {
+    expect(await call.stats()).toEqual({ audioPackets: 0, videoFrames: 0 });
+    await connected();
+    world.link.now = { received: 12, sent: null, reported: null };
+    expect((await call.stats()).audioPackets).toBe(12);
+  });
+});
