@@ -12,7 +12,15 @@ from tests.azurite import Azurite
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
     """One Azurite for the whole run: use table, queue and partition names of your own. A test that
-    stops or hangs it makes another one."""
+    stops or hangs it takes `own_azurite`."""
+    server = Azurite()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def own_azurite() -> Iterator[Azurite]:
+    """One that a test may stop and hang."""
     server = Azurite()
     yield server
     server.destroy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -188,14 +188,6 @@ async def test_what_a_queue_cant_take(
         await azure.put(queue, body, delay)
 
 
-@pytest.fixture
-def own_azurite() -> Iterator[Azurite]:
-    """One that a test may stop and hang."""
-    server = Azurite()
-    yield server
-    server.destroy()
-
-
 async def test_stopped_hung_and_started_again(own_azurite: Azurite) -> None:
     queues = AzureQueues(own_azurite.connection)
     await queues.put("q-1", {"n": 1})
@@ -210,7 +202,7 @@ async def test_stopped_hung_and_started_again(own_azurite: Azurite) -> None:
     started = time.monotonic()
     with pytest.raises(StorageUnavailable):
         await queues.ping(0.3)
-    assert 0.3 <= time.monotonic() - started < 0.8
+    assert 0.3 <= time.monotonic() - started < 1.3
     with pytest.raises(StorageUnavailable):
         await queues.put("q-1", {"n": 4})
     assert time.monotonic() - started < 12

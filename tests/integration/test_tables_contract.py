@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -290,14 +290,6 @@ async def test_what_a_row_cant_hold(
         await azure.commit(table, "p", [Insert("r", data)])
 
 
-@pytest.fixture
-def own_azurite() -> Iterator[Azurite]:
-    """One that a test may stop and hang."""
-    server = Azurite()
-    yield server
-    server.destroy()
-
-
 async def refused(tables: Tables, seconds: float) -> None:
     """Every verb says StorageUnavailable within `seconds`."""
     verbs = [
@@ -331,7 +323,7 @@ async def test_hung(own_azurite: Azurite) -> None:
     started = time.monotonic()
     with pytest.raises(StorageUnavailable):
         await tables.ping(0.3)
-    assert 0.3 <= time.monotonic() - started < 0.8
+    assert 0.3 <= time.monotonic() - started < 1.3
     await refused(tables, 11)
     own_azurite.resume()
     assert await tables.get("Faults", "p", "r")
