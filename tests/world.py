@@ -1,4 +1,4 @@
-"""The whole system on fakes: every service, a clock that stands still, queues that a test drains."""
+"""The whole system on fakes: all services, a clock that stands still, queues to drain."""
 
 from __future__ import annotations
 
