@@ -72,7 +72,10 @@ class LocalCompute:
             raise ComputeError("failed", f"{name}: {error}") from error
 
     def _machines(self) -> list[Machine]:
-        found = process.running(self._root)
+        try:
+            found = process.running(self._root)
+        except OSError as error:
+            raise ComputeError("failed", f"Processes can't be listed: {error}") from error
         return [self._machine(name, self._root / name in found) for name in self._names]
 
     def _machine(self, name: str, alive: bool) -> Machine:

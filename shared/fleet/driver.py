@@ -14,7 +14,7 @@ from typing import Protocol
 from shared.events.catalogue import PLATFORM_TENANT, DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.fleet.compute import Compute, ComputeError, Machine, Power
-from shared.fleet.models import EPOCH, Placement, Vm, VmState
+from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
 from shared.fleet.rooms import Occupied, RoomKeeper
 from shared.fleet.store import FleetStore
 from shared.janus.port import Janus, JanusError, JanusFactory
@@ -115,6 +115,8 @@ class Driver:
             await janus.ready()
         except JanusError as error:
             return await self._unready(task, error), False
+        if vm.state is VmState.DEALLOCATING and not task.staying:
+            return vm, True  # it did not stop: another try is due, not another start
         same = (vm.janus_url, vm.admin_url) == (machine.janus_url, machine.admin_url)
         if vm.state is VmState.READY and same:
             return vm, True
@@ -191,12 +193,14 @@ class Driver:
         return await self._store.save(machine.pool, failed, events)
 
     async def _rest(self, machine: Machine, vm: Vm) -> None:
-        if vm.state is VmState.DEALLOCATED:
+        if vm.state is VmState.DEALLOCATED or held_back(vm, self._clock.now()):
             return
         off = replace(
             vm, state=VmState.DEALLOCATED, since=self._clock.now(), reason="", stop_failed=False
         )
-        await self._store.save(machine.pool, off, [self._event(EventType.VM_DEALLOCATED, off)])
+        stopped = vm.state is not VmState.FAILED
+        events = [self._event(EventType.VM_DEALLOCATED, off)] if stopped else []
+        await self._store.save(machine.pool, off, events)
 
     # -- leaving -----------------------------------------------------------------------------------
 

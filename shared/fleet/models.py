@@ -82,6 +82,11 @@ class Vm:
         return Machine(self.name, pool, 0, Power.RUNNING, self.janus_url, self.admin_url)
 
 
+def held_back(vm: Vm | None, now: datetime) -> bool:
+    """Whether a machine that failed to start is left alone for now."""
+    return vm is not None and vm.state is VmState.FAILED and now < vm.retry_at
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """A booking on a machine. `made` says that its room was made there."""

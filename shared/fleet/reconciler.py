@@ -12,7 +12,7 @@ from shared.bookings.claims import Claim
 from shared.bookings.service import Bookings
 from shared.fleet.compute import Compute, Machine, Power
 from shared.fleet.driver import Driver, Leaving, Outcome, Task
-from shared.fleet.models import Fleet, Placement, Vm, VmState
+from shared.fleet.models import Fleet, Placement, Vm, held_back
 from shared.fleet.planner import Carrier, Load, place
 from shared.fleet.rooms import Occupied
 from shared.fleet.store import FleetStore
@@ -120,7 +120,7 @@ class Reconciler:
         carriers = [
             Carrier(m.name, m.capacity, m.power in (Power.RUNNING, Power.STARTING))
             for m in machines
-            if not _held_back(fleet.vms.get(m.name), now)
+            if not held_back(fleet.vms.get(m.name), now)
         ]
         opens = self._policy.join_early
         loads = [
@@ -180,10 +180,6 @@ class Reconciler:
         except Exception as error:
             logs.exception("fleet.step_failed", error, vm=task.machine.name)
             return Outcome(restless=True)
-
-
-def _held_back(vm: Vm | None, now: datetime) -> bool:
-    return vm is not None and vm.state is VmState.FAILED and now < vm.retry_at
 
 
 def _placement(claim: Claim, vm: str) -> Placement:

@@ -214,16 +214,17 @@ async def _ask(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any])
 def _object(text: str | bytes) -> dict[str, Any]:
     """Raises `ValueError` for anything else: then it is not Janus that answers."""
     answer = json.loads(text)
-    if not isinstance(answer, dict):
+    error = answer.get("error", {}) if isinstance(answer, dict) else None
+    if not isinstance(error, dict) or "janus" not in answer:
         raise ValueError("the answer is not Janus's")
     return answer
 
 
 def _code(answer: dict[str, Any]) -> int:
-    return int((answer.get("error") or {}).get("code") or 0)
+    return int(answer.get("error", {}).get("code") or 0)
 
 
 def _reason(answer: dict[str, Any]) -> str:
     """Never the whole answer: a success may hold tokens."""
-    error = answer.get("error") or {}
+    error = answer.get("error", {})
     return str(error.get("reason") or answer.get("janus") or "nothing known")

@@ -1,0 +1,341 @@
+"""The reconciler: on in time, off when idle, rooms where they belong; whatever happens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.fleet.compute import ComputeError, Power
+from shared.janus.port import JanusError
+from shared.platform.tables import Conflict, StorageUnavailable
+from tests.world import ALICE, World
+
+
+def power(world: World, name: str = "janus-0") -> Power:
+    return world.compute.machine(name).power
+
+
+def vm(world: World, name: str = "janus-0") -> dict[str, object]:
+    return world.row("Fleet", "00", f"v|{name}")
+
+
+async def test_an_idle_system_runs_nothing() -> None:
+    world = World()
+    await world.book(31)
+    await world.tick()
+    assert not world.compute.calls
+    assert await world.services.fleet.health() == "idle"
+
+
+async def test_on_when_the_lead_begins_and_ready_when_janus_answers() -> None:
+    world = World()
+    booked = await world.book(31)
+    world.clock.advance(minutes=1)
+    await world.tick()
+    assert vm(world)["state"] == "starting"
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+    assert booked.room.room_id in world.compute.janus["janus-0"].room_specs
+    assert power(world, "janus-1") is Power.DEALLOCATED
+    assert [e["data"]["vm"] for e in world.events("vm.started")] == ["janus-0"]
+    assert await world.services.fleet.health() == "ok"
+
+
+async def test_a_running_machine_is_not_ready_until_signed_tokens_work() -> None:
+    world = World()
+    world.compute.janus["janus-0"].unready = "not in signed mode"
+    await world.book()
+    for _ in range(3):
+        await world.tick()
+    assert vm(world)["state"] == "starting"
+    assert await world.services.fleet.health() == "down"
+    world.compute.janus["janus-0"].unready = ""
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+
+
+async def test_the_room_has_the_bookings_pin_and_size() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    spec = janus.room_specs[booked.room.room_id]
+    assert (spec.pin, spec.size) == (world.services.bookings.password(booked.room), 2)
+
+
+async def test_a_booking_for_now_wakes_the_reconciler() -> None:
+    world = World()
+    await world.book()
+    await world.drain(2)
+    assert world.compute.calls == [("start", "janus-0")]
+
+
+async def test_one_far_away_wakes_nobody() -> None:
+    world = World()
+    await world.book(120)
+    await world.drain()
+    assert not world.compute.calls
+
+
+async def test_off_after_the_margin_and_not_before() -> None:
+    world = World()
+    await world.ready(await world.book(0, 60))
+    world.clock.advance(minutes=60 + 14.9)
+    await world.tick()
+    assert power(world) is Power.RUNNING
+    world.clock.advance(minutes=0.2)
+    await world.tick()
+    await world.tick()
+    assert power(world) is Power.DEALLOCATED
+    assert vm(world)["state"] == "deallocated"
+    assert len(world.events("vm.deallocated")) == 1
+    assert not world.rows("Fleet", "00", "p|")
+
+
+async def test_never_off_while_a_call_is_live() -> None:
+    world = World()
+    booked = await world.book(0, 60)
+    janus = await world.ready(booked)
+    person = janus.join(booked.room.room_id, (await world.join(booked)).participant_id)
+    world.clock.advance(minutes=60 + 60)
+    await world.tick()
+    assert power(world) is Power.RUNNING
+    assert booked.room.room_id in janus.room_specs
+    janus.leave(booked.room.room_id, person.id)
+    await world.tick()
+    assert power(world) is not Power.RUNNING
+
+
+async def test_ending_a_booking_throws_everybody_out_and_frees_the_machine() -> None:
+    world = World()
+    booked = await world.book(0, 60)
+    janus = await world.ready(booked)
+    janus.join(booked.room.room_id)
+    world.clock.advance(minutes=5)
+    await world.services.bookings.end(ALICE, booked.booking.booking_id, "")
+    await world.drain()
+    assert booked.room.room_id not in janus.room_specs
+    world.clock.advance(minutes=16)
+    await world.tick()
+    assert power(world) is not Power.RUNNING
+
+
+async def test_a_cancelled_booking_needs_its_machine_no_longer() -> None:
+    world = World(cancel_notice=timedelta(0))
+    booked = await world.book(20)
+    await world.ready(booked)
+    await world.services.bookings.cancel(ALICE, booked.booking.booking_id, "")
+    await world.drain()
+    assert power(world) is Power.DEALLOCATED
+
+
+async def test_rooms_are_back_after_a_janus_restart() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    before = janus.room_specs[booked.room.room_id]
+    world.compute.crash("janus-0")
+    await world.tick()
+    await world.tick()
+    assert janus.room_specs[booked.room.room_id] == before
+    assert vm(world)["state"] == "ready"
+
+
+async def test_rooms_are_back_when_only_janus_forgot_them() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    janus.wipe()
+    await world.tick()
+    assert booked.room.room_id in janus.room_specs
+
+
+async def test_a_janus_that_hangs_is_restarted_when_it_stays_so() -> None:
+    world = World()
+    janus = await world.ready(await world.book())
+    janus.down = True
+    await world.tick()
+    assert vm(world)["state"] == "starting"
+    assert ("restart", "janus-0") not in world.compute.calls
+    world.clock.advance(minutes=3)
+    await world.tick()
+    assert ("restart", "janus-0") in world.compute.calls
+
+
+@pytest.mark.parametrize("how", ["refuse", "break_start"])
+async def test_a_machine_that_does_not_start_hands_its_bookings_over(how: str) -> None:
+    world = World()
+    broken = ComputeError("allocation_failed", "no capacity") if how == "refuse" else "port taken"
+    getattr(world.compute, how)["janus-0"] = broken
+    booked = await world.book()
+    for _ in range(4):
+        await world.tick()
+    assert vm(world)["state"] == "failed"
+    assert vm(world)["reason"] in ("no capacity", "port taken")
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+    assert len(world.events("vm.start_failed")) == 1
+
+
+async def test_one_incident_is_one_event_and_it_is_tried_again() -> None:
+    world = World(local_vms=1)
+    world.compute.refuse["janus-0"] = ComputeError("allocation_failed", "no capacity")
+    await world.book()
+    for _ in range(5):
+        await world.tick()
+        world.clock.advance(minutes=11)
+    assert len(world.events("vm.start_failed")) == 1
+    assert len([c for c in world.compute.calls if c[0] == "start"]) == 5
+    del world.compute.refuse["janus-0"]
+    await world.tick()
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+    assert vm(world)["failures"] == 0
+
+
+async def test_a_failure_to_stop_is_one_event_and_is_tried_again() -> None:
+    world = World()
+    await world.ready(await world.book(0, 60))
+    world.compute.refuse["janus-0"] = ComputeError("failed", "conflict")
+    world.clock.advance(minutes=90)
+    await world.tick()
+    await world.tick()
+    assert len(world.events("vm.stop_failed")) == 1
+    del world.compute.refuse["janus-0"]
+    await world.tick()
+    await world.tick()
+    assert power(world) is Power.DEALLOCATED
+
+
+async def test_one_machines_failure_never_stops_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(vm_capacity=1)
+    await world.book()
+    second = await world.book()
+    await world.tick()
+
+    async def explode() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(world.compute.janus["janus-0"], "ready", explode)
+    await world.tick()
+    assert second.room.room_id in world.compute.janus["janus-1"].room_specs
+
+
+async def test_one_rooms_failure_never_stops_the_others() -> None:
+    world = World()
+    first = await world.book()
+    await world.ready(first)
+    second, third = await world.book(20), await world.book(20)
+    janus = world.compute.janus["janus-0"]
+    janus.wipe()
+    real = janus.create_room
+
+    async def picky(room: object) -> None:
+        if room.room_id == second.room.room_id:  # type: ignore[attr-defined]
+            raise JanusError("no")
+        await real(room)  # type: ignore[arg-type]
+
+    janus.create_room = picky  # type: ignore[method-assign]
+    await world.tick()
+    assert janus.room_specs.keys() == {first.room.room_id, third.room.room_id}
+
+
+async def test_a_slow_start_is_waited_for_by_wake_ups() -> None:
+    world = World()
+    world.compute.slow.add("janus-0")
+    await world.book()
+    await world.tick()
+    assert world.queues.take("fleet-wake")
+    world.compute.finish("janus-0")
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+    world.queues.take("fleet-wake")
+    await world.tick()
+    assert not world.queues.take("fleet-wake"), "nothing is on its way any more"
+
+
+async def test_wake_ups_come_to_an_end() -> None:
+    world = World()
+    world.compute.slow.add("janus-0")
+    await world.book()
+    await world.drain(rounds=200)
+    assert not world.queues.messages
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("nth", range(1, 9))
+@pytest.mark.parametrize("when", ["commit", "commit!"])
+async def test_a_crash_at_any_write_is_recovered_by_the_next_run(nth: int, when: str) -> None:
+    world = World()
+    booked = await world.book()
+    count = 0
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        nonlocal count
+        count += verb == when and table == "Fleet"
+        if count == nth and verb == when:
+            count += 1
+            raise Killed
+
+    world.tables.fail = fail
+    for _ in range(3):
+        try:
+            await world.tick()
+        except Killed:
+            world.queues.messages.clear()
+    world.tables.fail = lambda *_: None
+    for _ in range(3):
+        await world.tick()
+    assert vm(world)["state"] == "ready"
+    assert booked.room.room_id in world.compute.janus["janus-0"].room_specs
+    world.clock.advance(minutes=90)
+    for _ in range(3):
+        await world.tick()
+    assert power(world) is Power.DEALLOCATED
+
+
+async def test_two_reconcilers_at_once_reach_the_same_state() -> None:
+    world = World()
+    booked = await world.book()
+    other = World(tables=world.tables)
+    other.compute = world.compute
+    from shared.bootstrap import Ports, Services
+
+    ports = Ports(
+        world.tables, world.queues, world.compute, world.compute.janus_of, world.clock,
+        world.services.ports.random,
+    )  # fmt: skip
+    twin = Services(world.settings, ports)
+    import asyncio
+
+    for _ in range(3):
+        await asyncio.gather(world.services.tick(), twin.tick())
+    assert vm(world)["state"] == "ready"
+    assert booked.room.room_id in world.compute.janus["janus-0"].room_specs
+    assert len(world.events("vm.started")) == 1
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("down"), Conflict("etag")])
+async def test_a_storage_fault_of_one_machine_is_only_a_late_step(error: Exception) -> None:
+    world = World()
+    await world.book()
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        if verb == "commit" and table == "Fleet":
+            raise error
+
+    await world.tick()
+    world.tables.fail = fail
+    await world.tick()
+    world.tables.fail = lambda *_: None
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+
+
+async def test_a_machine_started_by_nobody_is_put_to_rest() -> None:
+    world = World()
+    world.compute.set_power("janus-1", Power.RUNNING)
+    await world.tick()
+    assert power(world, "janus-1") is Power.DEALLOCATED
