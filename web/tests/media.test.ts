@@ -24,6 +24,7 @@ function devices(
         getTracks: () => [...of('audio'), ...of('video')],
       } as unknown as MediaStream;
     },
+    screen: () => Promise.reject(new DOMException('', 'NotAllowedError')),
     permission: async (kind) => permissions[kind] ?? null,
   };
 }

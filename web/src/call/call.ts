@@ -90,6 +90,11 @@ export class Call {
     return this.state;
   }
 
+  /** Whether there is, or soon will be, a seat of ours. */
+  get underway(): boolean {
+    return !['idle', 'ended', 'denied', 'error'].includes(this.state.phase);
+  }
+
   subscribe(listener: (snapshot: Snapshot) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);

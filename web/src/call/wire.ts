@@ -4,6 +4,7 @@ import { LocalMedia } from '../media/localMedia';
 import { currentSession } from '../session';
 import { forget, recall, remember } from '../storage';
 import { Call } from './call';
+import { Copies } from './copies';
 import { JanusLink } from './janus/link';
 import { askToJoin } from './joinApi';
 import type { Clock } from './ports';
@@ -31,6 +32,8 @@ export interface Wired {
   stay(): Stay | null;
   enter(display: string): void;
   exit(): void;
+  /** The page is going, or has another call to show. */
+  close(): void;
 }
 
 /** Puts a call together for a browser. */
@@ -55,6 +58,9 @@ export function wireCall(ticket: Ticket): Wired {
     replaced: (kind, track) => call.replaceTrack(kind, track),
     added: () => call.renew(),
   };
+  const copies = new Copies(seat.nonce, () => {
+    if (call.underway) call.leave('replaced');
+  });
   return {
     call,
     media,
@@ -65,9 +71,15 @@ export function wireCall(ticket: Ticket): Wired {
     enter(name) {
       display = name;
       remember(stayKey, { display });
+      copies.takeOver();
       call.start();
     },
     exit: () => forget(stayKey),
+    close() {
+      copies.close();
+      call.vanish();
+      media.release();
+    },
   };
 }
 

@@ -64,6 +64,8 @@ const pt = {
   micOff: 'Desligar o microfone',
   cameraOn: 'Ligar a câmara',
   cameraOff: 'Desligar a câmara',
+  screenOn: 'Partilhar o ecrã',
+  screenOff: 'Deixar de partilhar o ecrã',
   hangUp: 'Sair da chamada',
   endForAll: 'Terminar para todos',
   endForAllFailed: 'Não foi possível terminar a chamada. Tente de novo.',
@@ -83,6 +85,7 @@ const pt = {
   statusFull: 'A sala está cheia',
   statusDenied: 'Não pode entrar',
   statusError: 'Erro',
+  statusMediaDenied: 'Câmara e microfone bloqueados',
 
   waitingTitle: 'A sala abre daqui a {time}',
   waitingHelp: 'Pode deixar esta página aberta: entra sozinho assim que a sala abrir.',
@@ -208,6 +211,8 @@ const en: Texts = {
   micOff: 'Turn microphone off',
   cameraOn: 'Turn camera on',
   cameraOff: 'Turn camera off',
+  screenOn: 'Share the screen',
+  screenOff: 'Stop sharing the screen',
   hangUp: 'Leave the call',
   endForAll: 'End for all',
   endForAllFailed: 'The call could not be ended. Try again.',
@@ -227,6 +232,7 @@ const en: Texts = {
   statusFull: 'The room is full',
   statusDenied: 'You cannot enter',
   statusError: 'Error',
+  statusMediaDenied: 'Camera and microphone blocked',
 
   waitingTitle: 'The room opens in {time}',
   waitingHelp: 'You can leave this page open: you will enter by yourself as soon as it opens.',

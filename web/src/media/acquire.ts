@@ -9,6 +9,7 @@ export interface Acquired {
 
 export interface Devices {
   get(constraints: MediaStreamConstraints): Promise<MediaStream>;
+  screen(): Promise<MediaStream>;
   /** What the browser remembers about permission, where it tells. */
   permission(kind: Kind): Promise<PermissionState | null>;
 }
@@ -70,8 +71,12 @@ async function onlyOneDenied(devices: Devices): Promise<boolean> {
   return (audio === 'denied') !== (video === 'denied');
 }
 
+/** Phones have no such thing. */
+export const canShareScreen = (): boolean => 'getDisplayMedia' in navigator.mediaDevices;
+
 export const browserDevices: Devices = {
   get: (constraints) => navigator.mediaDevices.getUserMedia(constraints),
+  screen: () => navigator.mediaDevices.getDisplayMedia({ video: true }),
   async permission(kind) {
     try {
       const name = (kind === 'audio' ? 'microphone' : 'camera') as PermissionName;

@@ -43,13 +43,28 @@ export class Avatar {
     pen.arc(WIDTH / 2, HEIGHT / 2, 84, 0, Math.PI * 2);
     pen.fill();
     pen.fillStyle = '#ffffff';
+    const letter = initial(this.name());
+    if (letter === null) {
+      this.drawSomebody(pen);
+      return;
+    }
     pen.font = '600 76px system-ui, sans-serif';
     pen.textAlign = 'center';
     pen.textBaseline = 'middle';
-    pen.fillText(initial(this.name()), WIDTH / 2, HEIGHT / 2 + 4);
+    pen.fillText(letter, WIDTH / 2, HEIGHT / 2 + 4);
+  }
+
+  /** Head and shoulders, for one without a name. */
+  private drawSomebody(pen: CanvasRenderingContext2D): void {
+    pen.beginPath();
+    pen.arc(WIDTH / 2, HEIGHT / 2 - 22, 26, 0, Math.PI * 2);
+    pen.fill();
+    pen.beginPath();
+    pen.ellipse(WIDTH / 2, HEIGHT / 2 + 54, 46, 38, 0, Math.PI, 0);
+    pen.fill();
   }
 }
 
-export function initial(name: string): string {
-  return [...name.trim()][0]?.toUpperCase() ?? '·';
+export function initial(name: string): string | null {
+  return [...name.trim()][0]?.toUpperCase() ?? null;
 }

@@ -8,6 +8,8 @@ export interface MediaState {
   asking: boolean;
   mic: boolean;
   camera: boolean;
+  /** The screen is shown in place of the camera. */
+  screen: boolean;
   problems: Partial<Record<Kind, Problem>>;
 }
 
@@ -22,11 +24,13 @@ interface Changes {
 export class LocalMedia {
   private audio: MediaStreamTrack | null = null;
   private video: MediaStreamTrack | null = null;
+  private screen: MediaStreamTrack | null = null;
   private state: MediaState = {
     ready: false,
     asking: false,
     mic: false,
     camera: false,
+    screen: false,
     problems: {},
   };
   private readonly listeners = new Set<(state: MediaState) => void>();
@@ -48,11 +52,11 @@ export class LocalMedia {
 
   /** What to send. There is always a picture, so the other always sees that somebody is there. */
   tracks(): LocalTracks {
-    return { audio: this.audio, video: this.video ?? this.avatar.track };
+    return { audio: this.audio, video: this.picture };
   }
 
   preview(): MediaStream {
-    return new MediaStream([this.video ?? this.avatar.track]);
+    return new MediaStream([this.picture]);
   }
 
   async acquire(): Promise<MediaState> {
@@ -88,13 +92,37 @@ export class LocalMedia {
       this.video = null;
     }
     this.set({ camera: !!this.video });
-    this.changes?.replaced('video', this.tracks().video);
+    this.changes?.replaced('video', this.picture);
+  }
+
+  async setScreen(on: boolean): Promise<void> {
+    this.screen?.stop();
+    this.screen = null;
+    if (on) {
+      try {
+        const [track] = (await this.devices.screen()).getVideoTracks();
+        this.screen = track ?? null;
+      } catch {
+        // The person thought better of it.
+      }
+    }
+    if (this.screen) {
+      this.screen.contentHint = 'detail';
+      // The browser has its own button to stop.
+      this.screen.addEventListener('ended', () => void this.setScreen(false));
+    }
+    this.set({ screen: !!this.screen });
+    this.changes?.replaced('video', this.picture);
   }
 
   release(): void {
     this.stopDevices();
     this.avatar.stop();
-    this.set({ ready: false, mic: false, camera: false, problems: {} });
+    this.set({ ready: false, mic: false, camera: false, screen: false, problems: {} });
+  }
+
+  private get picture(): MediaStreamTrack {
+    return this.screen ?? this.video ?? this.avatar.track;
   }
 
   private take(kind: Kind, track: MediaStreamTrack | null): void {
@@ -111,7 +139,7 @@ export class LocalMedia {
       this.set({ mic: false });
     } else {
       this.set({ camera: false });
-      this.changes?.replaced('video', this.avatar.track);
+      this.changes?.replaced('video', this.picture);
     }
   }
 
@@ -123,8 +151,10 @@ export class LocalMedia {
   private stopDevices(): void {
     this.audio?.stop();
     this.video?.stop();
+    this.screen?.stop();
     this.audio = null;
     this.video = null;
+    this.screen = null;
   }
 
   private set(change: Partial<MediaState>): void {

@@ -39,6 +39,22 @@ export function useOnline(): boolean {
   return online;
 }
 
+const A_WHILE_MS = 8000;
+
+/** The value while it is news, then null: it was read, and is in the way. */
+export function useForAWhile<T>(value: T | null): T | null {
+  const [seen, setSeen] = useState<T | null>(null);
+  useEffect(() => {
+    if (value === null) {
+      setSeen(null);
+      return;
+    }
+    const timer = setTimeout(() => setSeen(value), A_WHILE_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return value === seen ? null : value;
+}
+
 /** Keeps the screen of a phone awake, where the browser can. */
 export function useWakeLock(wanted: boolean): void {
   useEffect(() => {

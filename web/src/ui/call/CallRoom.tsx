@@ -41,6 +41,8 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
     return status === 204;
   };
   const leave = () => call.leave();
+  const { audio, video } = mediaState.problems;
+  const blocked = snapshot.phase === 'idle' && audio === 'denied' && video === 'denied';
 
   if (ON_STAGE.includes(snapshot.phase)) {
     return (
@@ -58,7 +60,15 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
     );
   }
   return (
-    <Page aside={<Status phase={snapshot.phase} />}>
+    <Page
+      aside={
+        blocked ? (
+          <Status phase="denied" label="statusMediaDenied" />
+        ) : (
+          <Status phase={snapshot.phase} />
+        )
+      }
+    >
       {snapshot.phase === 'idle' ? (
         <PreJoin
           media={media}
@@ -103,8 +113,7 @@ function useLife(wired: Wired): void {
       window.removeEventListener('online', hurry);
       window.removeEventListener('pagehide', hide);
       window.removeEventListener('pageshow', show);
-      call.vanish();
-      media.release();
+      wired.close();
     };
   }, [wired]);
 }

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
 import { t } from '../../i18n';
+import { canShareScreen } from '../../media/acquire';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
-import { HangUpIcon } from '../icons';
+import { HangUpIcon, ScreenIcon } from '../icons';
 import { DeviceButtons } from './DeviceButtons';
 
 interface Props {
@@ -16,6 +17,7 @@ export function Controls({ media, state, host, onHangUp, onEndForAll }: Props) {
   const [ending, setEnding] = useState(false);
   const [failed, setFailed] = useState(false);
 
+  const screenLabel = t(state.screen ? 'screenOff' : 'screenOn');
   const endForAll = async () => {
     if (ending) return;
     setEnding(true);
@@ -32,6 +34,18 @@ export function Controls({ media, state, host, onHangUp, onEndForAll }: Props) {
       )}
       <div class="controls-row" role="toolbar" aria-label={t('controls')}>
         <DeviceButtons media={media} state={state} />
+        {canShareScreen() && (
+          <button
+            type="button"
+            class={state.screen ? 'round active' : 'round'}
+            data-testid="share-screen"
+            aria-label={screenLabel}
+            title={screenLabel}
+            onClick={() => void media.setScreen(!state.screen)}
+          >
+            <ScreenIcon />
+          </button>
+        )}
         <button
           type="button"
           class="round danger"

@@ -3,7 +3,7 @@ import type { Snapshot } from '../../call/call';
 import { t } from '../../i18n';
 import { countdown } from '../../i18n/time';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
-import { useNow, useOnline, useWakeLock } from '../hooks';
+import { useForAWhile, useNow, useOnline, useWakeLock } from '../hooks';
 import { InviteLink } from '../InviteLink';
 import { Controls } from './Controls';
 import { mediaMessage } from './texts';
@@ -74,7 +74,7 @@ export function Stage({ snapshot, media, mediaState, inviteUrl, onHangUp, onEndF
           label={t('preview')}
           stream={preview}
           own
-          mirrored={mediaState.camera}
+          mirrored={mediaState.camera && !mediaState.screen}
         />
         <span class="nametag">{t('you')}</span>
       </div>
@@ -93,7 +93,7 @@ export function Stage({ snapshot, media, mediaState, inviteUrl, onHangUp, onEndF
 function Notices({ snapshot, mediaState }: { snapshot: Snapshot; mediaState: MediaState }) {
   const online = useOnline();
   const now = useNow(snapshot.endsAt !== null);
-  const device = mediaMessage(mediaState);
+  const device = useForAWhile(mediaMessage(mediaState));
   return (
     <div class="notices" role="status" aria-live="polite">
       {!online && <p class="notice">{t('offline')}</p>}
