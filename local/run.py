@@ -38,7 +38,7 @@ def main() -> int:
     except Held as held:
         raise Stop(
             f"It is running already, {held.note}, with its state in {arguments.state}: stop that"
-            " one first, or start another with `make run PORT=7171 STATE=.local2`."
+            f" one first, or start another with `make run PORT={arguments.port + 100} STATE=.local2`."
         ) from None
 
 
