@@ -78,8 +78,9 @@ async def until_ready(janus: Janus, seconds: float = 10) -> None:
 class LocalVms:
     """Two local machines on free ports. Leaving kills every Janus, hung ones too."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="janus-")).resolve()
+    def __init__(self, folder_name: str = "vms", **settings: Any) -> None:
+        self._temporary = Path(tempfile.mkdtemp(prefix="janus-")).resolve()
+        self.folder = self._temporary / folder_name
         changes = {"local_vm_port": free_ports(), **settings}
         self.settings = local_settings(self.folder, **changes)
         self.compute = LocalCompute(self.settings)
@@ -137,7 +138,7 @@ class LocalVms:
         at: TracebackType | None,
     ) -> None:
         process.stop(process.folders(self.folder), grace=0)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._temporary, ignore_errors=True)
         for caller in self._callers:
             await caller.close()
         if self._http:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import errno
 import fcntl
-import ipaddress
 import os
 import socket
 import time
@@ -95,7 +94,7 @@ class LocalCompute:
             pool=self._settings.pool,
             capacity=self._settings.vm_capacity,
             power=power,
-            janus_url=f"ws://{_bracketed(self._settings.local_vm_host)}:{port}",
+            janus_url=f"ws://{self._settings.local_vm_host}:{port}",
             admin_url=f"http://{_ADMIN_IP}:{port + 1}/admin",
             reason=reason,
         )
@@ -133,7 +132,7 @@ class LocalCompute:
             name=name,
             keys=vm_keys(self._settings.janus_key.get_secret_value(), name),
             folder=self._root / name,
-            address=_address(self._settings.local_vm_host),
+            address=socket.gethostbyname(self._settings.local_vm_host),
             ws_port=port,
             admin_ip=_ADMIN_IP,
             admin_port=port + 1,
@@ -179,8 +178,7 @@ def _check_port(address: str, port: int) -> None:
 
 
 def _bind(address: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket() as probe:
         # As Janus binds: connections that are still closing down don't count, listeners do.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -191,13 +189,3 @@ def _bind(address: str, port: int) -> None:
             else:
                 why = f"Port {port} of {address} can't be opened: {error.strerror}"
             raise ComputeError("allocation_failed", why) from None
-
-
-def _address(host: str) -> str:
-    with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(host))
-    return socket.gethostbyname(host)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -212,12 +212,11 @@ async def _ask(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any])
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
-    """Raises `ValueError` for anything else: then it is not Janus that answers."""
+    """Raises `ValueError` for anything but an answer of Janus's."""
     answer = json.loads(text)
-    error = answer.get("error", {}) if isinstance(answer, dict) else None
-    if not isinstance(error, dict) or "janus" not in answer:
-        raise ValueError("the answer is not Janus's")
-    return answer
+    if isinstance(answer, dict) and "janus" in answer and isinstance(answer.get("error", {}), dict):
+        return answer
+    raise ValueError("it is another program that answers")
 
 
 def _code(answer: dict[str, Any]) -> int:

@@ -27,7 +27,7 @@ class JanusConfig:
     folder: Path
     """Where the files will lie."""
     address: str
-    """The IP address for WebSockets and media. With a loopback address, media uses every other
+    """The IPv4 address for WebSockets and media. With a loopback address, media uses every other
     interface: Janus leaves loopback out, and a browser on this machine reaches the others."""
     ws_port: int
     admin_ip: str
@@ -39,8 +39,10 @@ class JanusConfig:
 
     def __post_init__(self) -> None:
         for address in (self.address, self.admin_ip):
-            if ipaddress.ip_address(address).is_unspecified:
-                raise ValueError(f"{address} is not an address that one can connect to")
+            # Janus 1.1.2 takes ::1 and then listens on 127.0.0.1 (m).
+            parsed = ipaddress.ip_address(address)
+            if parsed.version != 4 or parsed.is_unspecified:
+                raise ValueError(f"{address} is not an IPv4 address that one can connect to")
         low, high = self.rtp_ports
         for port in (self.ws_port, self.admin_port, low, high):
             if not 0 < port < 65536:
@@ -53,7 +55,7 @@ class JanusConfig:
 
 def render(config: JanusConfig) -> dict[str, str]:
     """The files' texts by name."""
-    loopback = ipaddress.ip_address(config.address).is_loopback
+    loopback = ipaddress.IPv4Address(config.address).is_loopback
     strings = {
         "name": config.name,
         "folder": str(config.folder),

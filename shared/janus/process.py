@@ -26,6 +26,7 @@ GRACE = 3.0
 _KILLED = 2.0
 """Seconds until SIGKILL must have taken effect."""
 
+_LOADED = 1.0
 _POLL = 0.02
 _RECORD = "process.json"
 _LOG = "janus.log"
@@ -75,7 +76,8 @@ def spawn(folder: Path, binary: str) -> None:
     pid = os.posix_spawn(
         path,
         [path, "-F", str(folder)],
-        {"PATH": os.defpath, "LANG": "C.UTF-8"},
+        # GLib would take the folder's name for ASCII, as Janus sets no locale.
+        {"PATH": os.defpath, "CHARSET": "UTF-8"},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -86,7 +88,12 @@ def spawn(folder: Path, binary: str) -> None:
         # Python ignores SIGPIPE, which would be inherited.
         setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
     )
-    _write_record(folder, Record(pid, _stat(pid).born, _boot()))
+    born = _stat(pid).born
+    # We continue as soon as the program is loaded, a moment before its command line can be read.
+    deadline = time.monotonic() + _LOADED
+    while _folder_of(pid) is None and not _ended(pid, born) and time.monotonic() < deadline:
+        time.sleep(_POLL / 10)
+    _write_record(folder, Record(pid, born, _boot()))
 
 
 def stop(where: Collection[Path], grace: float = GRACE) -> bool:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
@@ -70,12 +70,6 @@ async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
 async def vms() -> AsyncIterator[LocalVms]:
     async with LocalVms() as vms:
         yield vms
-
-
-@pytest.fixture
-def taken_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
 
 
 async def until(compute: Compute, name: str, *powers: Power, seconds: float = 10) -> Machine:
@@ -180,6 +174,27 @@ async def test_two_machines_run_side_by_side(vms: LocalVms) -> None:
     assert machines[0].janus_url != machines[1].janus_url
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2"])
+async def test_the_address_may_be_another_one(host: str) -> None:
+    async with LocalVms(local_vm_host=host) as vms:
+        machine = await vms.running(VM)
+        assert machine.janus_url == f"ws://{host}:{vms.settings.local_vm_port}"
+
+
+async def test_the_folder_may_have_any_name() -> None:
+    async with LocalVms(folder_name="João \"e' \\ Zé $x") as vms:
+        await vms.running(VM)
+        assert len(vms.pids(VM)) == 1
+
+
+@pytest.mark.parametrize("host", ["::1", "0.0.0.0", "no-such-host.invalid"])
+async def test_an_address_that_cannot_work_is_refused(host: str) -> None:
+    async with LocalVms(local_vm_host=host) as vms:
+        with pytest.raises(ComputeError) as caught:
+            await vms.compute.start(VM)
+        assert caught.value.kind == "failed"
+
+
 async def test_starts_at_the_same_time_start_one(vms: LocalVms) -> None:
     again = LocalCompute(vms.settings)
     await asyncio.gather(*(c.start(VM) for c in [vms.compute, again] * 5))
@@ -272,6 +287,14 @@ async def test_a_janus_that_hangs_is_stopped(vms: LocalVms) -> None:
     vms.signal(VM, signal.SIGSTOP)
     await vms.compute.deallocate(VM)
     assert vms.pids(VM) == []
+    assert "Bye!" in (vms.folder / VM / "janus.log").read_text(), "it was killed, not ended"
+
+
+async def test_what_does_not_end_in_time_is_killed(vms: LocalVms) -> None:
+    await vms.running(VM)
+    vms.signal(VM, signal.SIGSTOP)
+    assert await asyncio.to_thread(process.stop, [vms.folder / VM], grace=0)
+    assert vms.pids(VM) == []
 
 
 async def test_machines_answers_while_one_is_stopping(vms: LocalVms) -> None:
@@ -295,12 +318,14 @@ async def test_a_stop_that_was_cut_short_is_finished_by_the_next_start(vms: Loca
 
 
 @pytest.mark.parametrize("offset", [0, 1])
-async def test_a_taken_port_is_a_clear_reason(taken_port: int, offset: int) -> None:
-    async with LocalVms(local_vm_port=taken_port - offset) as vms:
-        with pytest.raises(ComputeError, match=f"Port {taken_port} is taken") as caught:
+async def test_a_taken_port_is_a_clear_reason(vms: LocalVms, offset: int) -> None:
+    port = vms.settings.local_vm_port + offset
+    with socket.create_server(("127.0.0.1", port)):
+        with pytest.raises(ComputeError, match=f"Port {port} is taken") as caught:
             await vms.compute.start(VM)
         assert caught.value.kind == "allocation_failed"
         await until(vms.compute, VM, Power.DEALLOCATED)
+    await vms.running(VM)
 
 
 async def test_a_missing_program_is_a_clear_reason(vms: LocalVms) -> None:

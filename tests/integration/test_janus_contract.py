@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-import aiohttp
 import pytest
 from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import BaseTestServer, TestServer
@@ -30,7 +31,7 @@ from shared.janus.port import (
 )
 from shared.platform.clock import parse
 from tests.fakes.compute import FakeCompute
-from tests.janus import JANUS_KEY, Caller, LocalVms, until_ready
+from tests.janus import JANUS_KEY, Caller, LocalVms
 
 BIG = 2**52 + 1
 ROOM = RoomSpec(BIG, "Ab3xkL9pQ2", 2, room_secret(JANUS_KEY, BIG))
@@ -223,14 +224,10 @@ async def test_a_restart_loses_every_room(machines: Machines) -> None:
 
 
 async def test_the_first_request_after_a_restart_is_answered(real: RealMachines) -> None:
-    """The connection that was kept open leads to the Janus of before."""
+    """The connection that was kept open leads to the Janus of before, and nobody noticed yet: the
+    event loop stands still meanwhile."""
     await real.janus.rooms()
-    real.vms.signal(VM, signal.SIGKILL)
-    await real.vms.compute.restart(VM)
-    # Over another session, so that the connection is not renewed while we wait.
-    async with aiohttp.ClientSession() as http:
-        observer = JanusClients(http, JANUS_KEY, real.vms.clock)(real.machine)
-        await until_ready(observer)
+    _restart_behind_the_loop(real)
     assert await real.janus.rooms() == set()
 
 
@@ -302,9 +299,10 @@ async def test_not_ready_unless_in_signed_mode(line: str, says: str) -> None:
         assert says in error.reason
 
 
-async def test_another_program_on_the_port_is_not_janus(real: RealMachines) -> None:
+@pytest.mark.parametrize("text", ['["x"]', '{"error": "x"}', '{"janus": 1, "error": []}', "<p>"])
+async def test_another_program_on_the_port_is_not_janus(real: RealMachines, text: str) -> None:
     async def answer(_: web.Request) -> web.Response:
-        return web.json_response(["nothing", "of", "ours"])
+        return web.Response(text=text)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
@@ -313,6 +311,17 @@ async def test_another_program_on_the_port_is_not_janus(real: RealMachines) -> N
         janus = real.vms.janus(Machine(VM, 0, 1, Power.RUNNING, url.replace("http", "ws"), url))
         for request in (janus.ready, janus.rooms):
             assert isinstance(await refused(request()), JanusUnavailable)
+
+
+async def test_only_this_computer_reaches_a_local_janus(real: RealMachines) -> None:
+    """Neither WebSockets nor the Admin API listen anywhere but on the address in the settings."""
+    [pid] = real.vms.pids(VM)
+    sockets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    tables = [Path("/proc/net") / name for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables for line in table.read_text().splitlines()[1:]]
+    listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+    port = real.vms.settings.local_vm_port
+    assert listening == {f"0100007F:{port:04X}", f"0100007F:{port + 1:04X}"}
 
 
 async def test_events_arrive_with_the_machines_credentials() -> None:
@@ -372,3 +381,17 @@ async def test_only_what_is_needed_is_loaded(real: RealMachines) -> None:
 
 def _origin(server: BaseTestServer) -> str:
     return str(server.make_url("")).rstrip("/")
+
+
+def _restart_behind_the_loop(real: RealMachines) -> None:
+    folder = real.vms.folder / VM
+    assert process.stop([folder], grace=0)
+    process.spawn(folder, "janus")
+    deadline = time.monotonic() + 10
+    for port in (real.vms.settings.local_vm_port, real.vms.settings.local_vm_port + 1):
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

