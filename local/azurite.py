@@ -27,6 +27,7 @@ class Azurite:
         self.environment = environment
         self.log = state / "log" / "azurite.log"
         self._child: Child | None = None
+        self._up = False
 
     @staticmethod
     def record(state: Path) -> Path:
@@ -34,6 +35,7 @@ class Azurite:
 
     async def start(self) -> None:
         """Returns when it answers; raises `Stop` when it ends or stays silent."""
+        self._up = False
         self._child = child = await Child.start(
             self._command(),
             root=self.root,
@@ -55,6 +57,7 @@ class Azurite:
             raise Stop(f"Azurite (storage) did not answer: its log is {self.log}") from None
         finally:
             ended.cancel()
+        self._up = True
 
     async def watch(self, console: Console) -> None:
         """Until cancelled: starts it again whenever it ends, and says so in one sentence."""
@@ -69,8 +72,12 @@ class Azurite:
             console.say("Azurite (storage) is back.")
 
     async def stop(self) -> bool:
-        """Says whether it saved everything."""
-        return await self._child.stop(STOP_SECONDS) if self._child else True
+        """Says whether it saved everything. Somebody else may have told it to end already, and a
+        second SIGTERM would kill it while it saves."""
+        if not self._child:
+            return True
+        ending = self._up and not await self._answers()
+        return await self._child.stop(STOP_SECONDS, ask=not ending)
 
     async def _again(self, console: Console, failures: int) -> int:
         """Tries until it runs. Somebody else on its ports is most likely an Azurite too: the

@@ -42,11 +42,13 @@ class Console:
     def _write_all(self) -> None:
         while True:
             to, line = self._lines.get()
-            try:
-                while line:
+            while line:
+                try:
                     line = line[os.write(to, line) :]
-            except OSError:  # the terminal is gone: there is nobody to tell
-                pass
+                except BlockingIOError:  # some program made the terminal non-blocking
+                    time.sleep(0.01)
+                except OSError:  # the terminal is gone: there is nobody to tell
+                    break
             self._written()
 
     def _written(self) -> None:

@@ -17,7 +17,11 @@ def write_record(path: Path, pid: int) -> None:
 
 def end_recorded(path: Path, patience: float = 15.0) -> bool:
     """Ends the recorded process if it still lives; says whether there was one. The time at which
-    it started tells it from a stranger that got the same number since."""
+    it started tells it from a stranger that got the same number since.
+
+    Its leash has sent SIGTERM already, and Azurite takes a second one for a kill that loses data:
+    so it first gets the time to end by itself.
+    """
     try:
         pid_text, _, started = path.read_text().partition(" ")
         pid = int(pid_text)
@@ -26,12 +30,19 @@ def end_recorded(path: Path, patience: float = 15.0) -> bool:
     path.unlink()
     if not started or _started(pid) != started:
         return False
-    _signal(pid, signal.SIGTERM)  # once: Azurite takes a second one for a kill, and loses data
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if _gone(pid, started, patience):
+            break
+        _signal(pid, number)
+    _gone(pid, started, patience)
+    return True
+
+
+def _gone(pid: int, started: str, patience: float) -> bool:
     deadline = time.monotonic() + patience
     while _started(pid) == started:
         if time.monotonic() > deadline:
-            _signal(pid, signal.SIGKILL)
-            deadline += patience
+            return False
         time.sleep(0.05)
     return True
 

@@ -36,9 +36,10 @@ def main() -> int:
             plan = make_plan(ROOT, Ports.of(arguments.port), state, arguments.reload)
             return asyncio.run(System(plan, Console()).run())
     except Held as held:
+        another = f"make run PORT={arguments.port + 100} STATE=.local2"
         raise Stop(
             f"It is running already, {held.note}, with its state in {arguments.state}: stop that"
-            f" one first, or start another with `make run PORT={arguments.port + 100} STATE=.local2`."
+            f" one first, or start another with `{another}`."
         ) from None
 
 
