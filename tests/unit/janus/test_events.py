@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.janus.events import MAX_EVENTS, redact
@@ -109,12 +109,14 @@ def test_depth_does_no_harm() -> None:
     assert redact(deep, "vm") == []
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_no_json_makes_it_raise(batch: object) -> None:
     for event in redact(batch, "vm"):
         assert set(event) == {"vm", "type", "room", "participant", "at"}
 
 
+@settings(deadline=None)
 @given(st.lists(json_values))
 def test_garbage_hides_no_event(garbage: list[object]) -> None:
     assert redact([garbage, raw(id=77)], "vm")[-1]["participant"] == 77

@@ -1,0 +1,171 @@
+"""The function app: exactly these functions, disjoint routes, and a cheap import."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from openapi_spec_validator import validate
+
+import function_app
+from functions.docs import _document
+from functions.door import OPERATIONS
+from shared.platform.queues import QUEUES
+
+ROOT = Path(__file__).resolve().parents[3]
+
+FUNCTIONS = function_app.app.get_functions()
+"""Once: a second call raises."""
+
+TRIGGERS = {
+    "assets": "GET assets/{*path}",
+    "auth_config": "GET api/v1/auth/config",
+    "auth_token": "POST api/v1/auth/token",
+    "bookings_cancel": "POST api/v1/bookings/{booking_id:long}/cancel",
+    "bookings_create": "POST api/v1/bookings",
+    "bookings_delete": "DELETE api/v1/bookings/{booking_id:long}",
+    "bookings_end": "POST api/v1/bookings/{booking_id:long}/end",
+    "bookings_get": "GET api/v1/bookings/{booking_id:long}",
+    "bookings_join": "POST api/v1/bookings/{booking_id:long}/join",
+    "bookings_list": "GET api/v1/bookings",
+    "call_page": "GET call",
+    "calls_record": "queue janus-events",
+    "docs_page": "GET docs",
+    "fleet_tick": "timer 0 * * * * *",
+    "fleet_wake": "queue fleet-wake",
+    "health": "GET health",
+    "home_page": "GET {ignored:maxlength(0)?}",
+    "invites_join": "POST api/v1/invites/join",
+    "janus_events": "POST janus/events",
+    "openapi_json": "GET openapi.json",
+    "outbox_relay": "queue outbox",
+    "rooms_create": "POST api/v1/rooms",
+    "rooms_get": "GET api/v1/rooms/{room_id:long}",
+    "rooms_list": "GET api/v1/rooms",
+}
+
+
+def _trigger(function: object) -> str:
+    binding = function.get_trigger().get_dict_repr()  # type: ignore[attr-defined]
+    match binding["type"]:
+        case "httpTrigger":
+            (method,) = binding["methods"]
+            return f"{method} {binding['route']}"
+        case "timerTrigger":
+            return f"timer {binding['schedule']}"
+        case "queueTrigger":
+            return f"queue {binding['queueName']}"
+    raise AssertionError(binding)
+
+
+def test_exactly_these_functions_are_indexed() -> None:
+    assert {f.get_function_name(): _trigger(f) for f in FUNCTIONS} == TRIGGERS
+
+
+def test_every_queue_has_its_consumer() -> None:
+    consumed = {t.split(" ")[1] for t in TRIGGERS.values() if t.startswith("queue")}
+    assert consumed == set(QUEUES)
+
+
+PATHS = [
+    "",
+    "call",
+    "docs",
+    "health",
+    "openapi.json",
+    "janus/events",
+    "assets/x.js",
+    "assets/a/b.js",
+    "api/v1/rooms",
+    "api/v1/rooms/7",
+    "api/v1/bookings",
+    "api/v1/bookings/7",
+    "api/v1/bookings/7/cancel",
+    "api/v1/bookings/7/end",
+    "api/v1/bookings/7/join",
+    "api/v1/invites/join",
+    "api/v1/auth/token",
+    "api/v1/auth/config",
+]
+
+
+def _pattern(route: str) -> str:
+    """The strictest reading that still accepts whatever the host may accept."""
+    special = {r"{ignored:maxlength(0)?}": "", "{*path}": ".+"}
+    parts = re.split(r"({[^}]*})", route)
+    return "".join(special.get(p, r"-?\d+") if p.startswith("{") else re.escape(p) for p in parts)
+
+
+def test_routes_are_disjoint() -> None:
+    """No request can meet two functions, so the platform's order never decides."""
+    routes = [t.split(" ") for t in TRIGGERS.values() if t.split(" ")[0].isupper()]
+    for path in PATHS:
+        for method in ("GET", "POST", "DELETE"):
+            meets = [r for m, r in routes if m == method and re.fullmatch(_pattern(r), path)]
+            assert len(meets) <= 1, (method, path, meets)
+    unmet = [r for m, r in routes if not any(re.fullmatch(_pattern(r), p) for p in PATHS)]
+    assert not unmet, "each route needs a path in PATHS"
+
+
+def test_importing_touches_no_environment_and_no_heavy_sdk() -> None:
+    code = """
+import os, sys
+
+class Watched(type(os.environ)):
+    def __getitem__(self, key):
+        reader = sys._getframe(1)
+        while reader.f_code.co_filename.startswith(("<frozen", os.path.dirname(os.__file__))):
+            reader = reader.f_back
+        path = reader.f_code.co_filename
+        assert "site-packages" in path, f"{path} reads {key}"
+        return super().__getitem__(key)
+
+os.environ.__class__ = Watched
+before = set(sys.modules)
+import function_app
+heavy = ("aiohttp", "azure.core", "azure.data", "azure.storage", "azure.identity", "jwt",
+         "cryptography", "requests", "pydantic_settings")
+loaded = [m for m in set(sys.modules) - before if m.startswith(heavy)]
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_importing_takes_little_more_than_the_floor(capsys: object) -> None:
+    """Goal: at most twice the import of azure.functions and pydantic; the margin is for noise."""
+    floor = "import azure.functions, pydantic"
+    ratio = _median("import function_app") / _median(floor)
+    print(f"\nimport of function_app: {ratio:.2f} times the floor")
+    assert ratio <= 2.5
+
+
+def _median(statement: str) -> float:
+    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+    times = [
+        float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) for _ in range(7)
+    ]
+    return statistics.median(times)
+
+
+def test_openapi_is_valid_and_complete() -> None:
+    document = json.loads(_document())
+    validate(document)
+    assert document["openapi"] == "3.1.0"
+    described = {
+        (method.upper(), path) for path, item in document["paths"].items() for method in item
+    }
+    served = {
+        (m, "/" + re.sub(r"{(\w+):\w+}", r"{\1}", r))
+        for m, r in (t.split(" ", 1) for t in TRIGGERS.values())
+        if r.startswith(("api/", "health", "janus/"))
+    }
+    assert described == served
+    assert len(OPERATIONS) == len(served)
+    assert document["components"]["schemas"]["BookingCreate"]["required"] == [
+        "start_time",
+        "end_time",
+    ]
