@@ -80,7 +80,8 @@ class LocalCompute:
     def _machine(self, name: str, alive: bool) -> Machine:
         folder, reason = self._root / name, ""
         record = process.read_record(folder)
-        if alive:
+        # It may have been started since the processes were listed: that is no crash.
+        if alive or (record and process.lives(record)):
             power = Power.DEALLOCATING if record and record.stopping else Power.RUNNING
         elif record and not record.stopping:
             process.reap(folder)

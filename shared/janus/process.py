@@ -27,6 +27,8 @@ _KILLED = 2.0
 """Seconds until SIGKILL must have taken effect."""
 
 _LOADED = 1.0
+"""Seconds until a program that was started must have a command line."""
+
 _POLL = 0.02
 _RECORD = "process.json"
 _LOG = "janus.log"
@@ -125,6 +127,10 @@ def read_record(folder: Path) -> Record | None:
     except (OSError, ValueError, TypeError):
         return None
     return record if record.boot == _boot() else None
+
+
+def lives(record: Record) -> bool:
+    return not _ended(record.pid, record.born)
 
 
 def reap(folder: Path) -> None:
