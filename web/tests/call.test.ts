@@ -348,6 +348,40 @@ describe('the end of the booked time', () => {
     await world.clock.advance(1000);
     expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over', endsAt: null });
   });
+
+  test.each([
+    { kind: 'over', why: 'booking_over' },
+    { kind: 'unavailable', retryAfterMs: null },
+  ] as const)('a refusal (%o) does not cut off a call that runs', async (refusal) => {
+    await connected(granted({}, 10 * 60_000), refusal, { kind: 'over', why: 'booking_over' });
+    await world.clock.advance(8 * 60_000);
+    expect(call.snapshot).toMatchObject({ phase: 'connected', participant: 1 });
+    expect(call.snapshot.endsAt).toBe(world.clock.now() + 120_000);
+    expect(world.open).toBe(1);
+    await world.clock.advance(121_000);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over' });
+    expect(world.asks).toBe(3);
+  });
+
+  test('being thrown out in favour of the new tokens is neither a loss nor a second question', async () => {
+    let answer: (outcome: JoinOutcome) => void = () => {};
+    await connected(granted({}, 10 * 60_000));
+    world.answers = [
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    ];
+    await world.clock.advance(8 * 60_000);
+    world.link.events.failed('kicked');
+    expect(phase()).toBe('reconnecting');
+    await world.clock.advance(60_000);
+    answer(granted({ participant_id: 2 }, HOUR));
+    await settle();
+    expect(world.mostAsking).toBe(1);
+    expect(world.asks).toBe(2);
+    expect(call.snapshot).toMatchObject({ participant: 2, endsAt: null });
+    expect(world.open).toBe(1);
+  });
 });
 
 describe('leaving', () => {

@@ -150,6 +150,25 @@ export class Call {
     this.answer(outcome);
   }
 
+  /**
+   * Asks for fresh tokens while the call goes on. Only a grant replaces the link (the API has then
+   * thrown the old participant out); after a refusal the old tokens are good for a while yet.
+   */
+  private async askForMore(expiresAt: number): Promise<void> {
+    if (this.asking) return;
+    const stay = this.stay;
+    this.asking = true;
+    const outcome = await this.ports.join();
+    if (stay !== this.stay) return;
+    this.asking = false;
+    if (this.link && outcome.kind !== 'granted') {
+      this.watchExpiry(expiresAt - this.ports.clock.now());
+      return;
+    }
+    this.dropLink();
+    this.answer(outcome);
+  }
+
   private answer(outcome: JoinOutcome): void {
     const underway: Phase = this.joinedOnce ? 'reconnecting' : 'joining';
     switch (outcome.kind) {
@@ -223,7 +242,8 @@ export class Call {
   }
 
   private lost(why: LinkFailure): void {
-    if (why !== 'kicked') {
+    // While fresh tokens are asked for, the API throws our old participant out: all is well.
+    if (why !== 'kicked' || this.asking) {
       this.recover();
       return;
     }
@@ -239,6 +259,8 @@ export class Call {
   private recover(delayMs?: number): void {
     this.dropLink();
     this.set({ phase: this.joinedOnce ? 'reconnecting' : 'joining', participant: null });
+    // Fresh tokens were asked for already, and that answer will do.
+    if (this.asking) return;
     if (delayMs === undefined) this.askAfterFailure(null);
     else this.askIn(delayMs);
   }
@@ -274,15 +296,20 @@ export class Call {
 
   /**
    * The tokens of a link can't be renewed (janus.js keeps them to itself), so an extended call
-   * moves to a new link; one that was not extended learns that it is about to end.
+   * moves to a new link; one that was not extended is told that it is about to end.
    */
   private watchExpiry(expiresInMs: number): void {
+    const { clock } = this.ports;
+    const expiresAt = clock.now() + expiresInMs;
     const near = expiresInMs <= RENEW_BEFORE_MS;
-    this.set({ endsAt: near ? this.ports.clock.now() + expiresInMs : null });
+    this.set({ endsAt: near ? expiresAt : null });
     const delay = near ? expiresInMs + TICK_MS : expiresInMs - RENEW_BEFORE_MS;
     if (delay > LONGEST_TIMER_MS) return;
     this.linkTimers.push(
-      this.ports.clock.after(Math.max(delay, SHORTEST_WAIT_MS), () => this.recover(0)),
+      clock.after(Math.max(delay, SHORTEST_WAIT_MS), () => {
+        if (near) this.recover(0);
+        else void this.askForMore(expiresAt);
+      }),
     );
   }
 
