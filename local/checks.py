@@ -32,6 +32,8 @@ COMMANDS = {
     ),
 }
 PR_SET_CHILD_SUBREAPER = 36
+PATIENCE = 10.0
+"""Seconds between SIGTERM and SIGKILL for what was left running."""
 
 
 def main() -> int:
@@ -66,8 +68,8 @@ def _shown(command: tuple[str, ...]) -> str:
     return " ".join(command).replace(sys.executable, "python")
 
 
-def _end_leftovers(patience: float = 10.0) -> None:
-    deadline = time.monotonic() + patience
+def _end_leftovers() -> None:
+    deadline = time.monotonic() + PATIENCE
     told: set[int] = set()
     while children := _children():
         for pid in children - told:
