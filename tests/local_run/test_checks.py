@@ -37,7 +37,7 @@ def test_goes_on_after_a_failure_and_names_it() -> None:
 def test_ends_orphans_even_stubborn_ones() -> None:
     mark = f"86{time.monotonic_ns() % 100_000}"
     orphan = f"trap '' TERM; sleep {mark}; sleep {mark}"
-    found = checks(f'(setsid sh -c "{orphan}" >&- 2>&- &); true')
+    found = checks(f'(setsid sh -c "{orphan}" >&- 2>&- &); sleep 0.5')
     assert found.returncode == 0
     assert "Ending what a test left running" in found.stderr
     assert not [line for line in processes_of(REPO) if mark in line]
