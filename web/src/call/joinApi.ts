@@ -32,13 +32,11 @@ export function outcomeOf(
 ): JoinOutcome {
   const code = body?.code;
   switch (status) {
-    case 200:
-      if (!body) return { kind: 'unavailable', retryAfterMs };
-      return {
-        kind: 'granted',
-        grant: body,
-        expiresInMs: Date.parse(body.expires_at) - serverTime,
-      };
+    case 200: {
+      const expiresAt = Date.parse(body?.expires_at ?? '');
+      if (!body || Number.isNaN(expiresAt)) return { kind: 'unavailable', retryAfterMs };
+      return { kind: 'granted', grant: body, expiresInMs: expiresAt - serverTime };
+    }
     case 401:
       return { kind: 'denied', why: ticket === 'invite' ? 'invite_invalid' : 'signed_out' };
     case 403: {

@@ -29,25 +29,31 @@ export const isSupported = (): boolean =>
   window.isSecureContext && Janus.isWebrtcSupported() && 'mediaDevices' in navigator;
 
 export interface OpenSession {
-  janus: Janus;
+  attach(options: JanusJS.PluginOptions): void;
   /** Closes at once, whatever the state: Janus frees a session whose socket is gone. */
   close(): void;
 }
 
 export function openSession(options: JanusJS.ConstructorOptions): OpenSession {
   newest = null;
-  const janus = new Janus({
-    keepAlivePeriod: 15_000,
-    // It would listen to `beforeunload`, which also fires for pages that stay.
-    destroyOnUnload: false,
-    ...options,
-  });
+  let janus: Janus | null = null;
+  try {
+    janus = new Janus({
+      keepAlivePeriod: 15_000,
+      // It would listen to `beforeunload`, which also fires for pages that stay.
+      destroyOnUnload: false,
+      ...options,
+    });
+  } catch (error) {
+    // The browser refuses the very address: a bad one, or ws: from a page that is https:.
+    options.error?.(error);
+  }
   const socket = newest as WebSocket | null;
   return {
-    janus,
+    attach: (plugin) => janus?.attach(plugin),
     close() {
       // `unload` is the way to end a session without waiting for a server that may never answer.
-      janus.destroy({ unload: true, notifyDestroyed: false, cleanupHandles: true });
+      janus?.destroy({ unload: true, notifyDestroyed: false, cleanupHandles: true });
       socket?.close();
     },
   };

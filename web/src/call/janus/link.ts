@@ -86,7 +86,7 @@ export class JanusLink implements Link {
 
   private attach(): void {
     if (this.closed) return;
-    this.session.janus.attach({
+    this.session.attach({
       plugin: 'janus.plugin.videoroom',
       success: (handle) => this.join(handle),
       error: (error) => this.fail('janus', error),
@@ -180,7 +180,7 @@ export class JanusLink implements Link {
     this.events.peer(other ? (other.display ?? '') : null);
     if (!other || key === null) return;
     const to: Subscription = new Subscription({
-      janus: this.session.janus,
+      session: this.session,
       clock: this.clock,
       entry: this.entry,
       feed: other.id,

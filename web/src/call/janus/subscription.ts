@@ -1,11 +1,11 @@
-import type Janus from 'janus-gateway';
 import type { JanusJS } from 'janus-gateway';
 import type { Clock, LinkFailure } from '../ports';
+import type { OpenSession } from './library';
 import { PcHealth } from './pcHealth';
 import { type Entry, NO_SUCH_FEED, type RoomMessage } from './videoroom';
 
 interface Options {
-  janus: Janus;
+  session: OpenSession;
   clock: Clock;
   entry: Entry;
   feed: number;
@@ -25,7 +25,7 @@ export class Subscription {
 
   constructor(private readonly options: Options) {
     this.health = new PcHealth(options.clock, (why) => this.fail(why));
-    options.janus.attach({
+    options.session.attach({
       plugin: 'janus.plugin.videoroom',
       success: (handle) => this.attached(handle),
       error: (error) => this.fail('janus', error),
