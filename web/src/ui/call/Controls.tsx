@@ -56,18 +56,18 @@ export function Controls({ media, state, host, onHangUp, onEndForAll }: Props) {
         >
           <HangUpIcon />
         </button>
-        {host && (
-          <button
-            type="button"
-            class="button end-all"
-            data-testid="end-for-all"
-            disabled={ending}
-            onClick={() => void endForAll()}
-          >
-            {t('endForAll')}
-          </button>
-        )}
       </div>
+      {host && (
+        <button
+          type="button"
+          class="button end-all"
+          data-testid="end-for-all"
+          disabled={ending}
+          onClick={() => void endForAll()}
+        >
+          {t('endForAll')}
+        </button>
+      )}
     </div>
   );
 }
