@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from shared.fleet.compute import Machine, Power
 from shared.platform.clock import iso, parse
 from shared.platform.tables import Row, Value
 
@@ -76,10 +75,6 @@ class Vm:
             admin_url=data["admin_url"],
             etag=row.etag,
         )
-
-    def machine(self, pool: int) -> Machine:
-        """Enough of the machine to reach its Janus without asking its host."""
-        return Machine(self.name, pool, 0, Power.RUNNING, self.janus_url, self.admin_url)
 
 
 def held_back(vm: Vm | None, now: datetime) -> bool:

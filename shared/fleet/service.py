@@ -102,7 +102,7 @@ class FleetHosts:
         name = place([*loads, Load(0, start, end)], carriers, current).get(0)
         if name is None:
             return None
-        return JanusHost(self._janus(fleet.vms[name].machine(pool)), self._secrets)
+        return JanusHost(self._janus(fleet.vms[name]), self._secrets)
 
 
 class FleetService:
@@ -128,7 +128,7 @@ class FleetService:
         if placement is None or vm is None:
             return "waiting"
         if vm.state is VmState.READY and placement.made:
-            janus = self._janus(vm.machine(self._policy.pool))
+            janus = self._janus(vm)
             return Ready(vm.name, vm.janus_url, janus)
         return "retrying" if vm.state is VmState.FAILED else "starting"
 
@@ -161,7 +161,7 @@ class FleetService:
         if vm is None or vm.state is not VmState.READY:
             return False
         try:
-            await self._janus(vm.machine(fleet.pool)).ready()
+            await self._janus(vm).ready()
         except JanusError:
             return False
         return True

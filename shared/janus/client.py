@@ -25,9 +25,9 @@ from uuid import uuid4
 
 import aiohttp
 
-from shared.fleet.compute import Machine
 from shared.janus.keys import VmKeys, vm_keys
 from shared.janus.port import (
+    Endpoint,
     Janus,
     JanusError,
     JanusUnavailable,
@@ -62,14 +62,14 @@ class JanusClients:
         self._janus_key = janus_key
         self._clock = clock
 
-    def __call__(self, machine: Machine) -> Janus:
+    def __call__(self, machine: Endpoint) -> Janus:
         keys = vm_keys(self._janus_key, machine.name)
         return JanusClient(self._session, machine, keys, self._clock)
 
 
 class JanusClient:
     def __init__(
-        self, session: aiohttp.ClientSession, machine: Machine, keys: VmKeys, clock: Clock
+        self, session: aiohttp.ClientSession, machine: Endpoint, keys: VmKeys, clock: Clock
     ) -> None:
         self._session = session
         self._machine = machine

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shared.fleet.compute import Machine
+
+class Endpoint(Protocol):
+    """Where a machine's Janus is: its name picks the keys, the URLs reach it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def janus_url(self) -> str: ...
+    @property
+    def admin_url(self) -> str: ...
 
 
 class JanusError(Exception):
@@ -90,6 +99,6 @@ class Janus(Protocol):
 
 
 class JanusFactory(Protocol):
-    def __call__(self, machine: Machine) -> Janus:
+    def __call__(self, machine: Endpoint) -> Janus:
         """The Janus of this machine. Cheap: nothing is connected yet."""
         ...

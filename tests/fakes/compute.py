@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from shared.fleet.compute import ComputeError, Machine, Power
+from shared.janus.port import Endpoint
 from tests.fakes.janus import FakeJanus
 
 
@@ -49,7 +50,7 @@ class FakeCompute:
         del self._machines[name]
         self.janus[name].down = True
 
-    def janus_of(self, machine: Machine) -> FakeJanus:
+    def janus_of(self, machine: Endpoint) -> FakeJanus:
         """The `JanusFactory`."""
         return self.janus[machine.name]
 

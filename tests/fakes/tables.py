@@ -11,7 +11,7 @@ from shared.platform.tables import Conflict, Delete, Insert, Op, Replace, Row, U
 
 class FakeTables:
     """`requests` records (verb, table, pk) in order. `fail` is called before each request and
-    again, with verb + '!', after it took effect: a test raises there to lose a request or answer."""
+    again, with verb + '!', after it took effect: a test raises there to lose either."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], dict[str, Row]] = {}
