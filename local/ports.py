@@ -16,6 +16,13 @@ JANUS_SPAN = 200
 AZURITE_SERVICES = ("blobs", "queues", "tables")
 
 
+def port_number(text: str) -> int:
+    """For argparse, which would answer with its usage and exit status 2."""
+    if not text.isdecimal():
+        raise Stop(f"PORT={text} should be a number between 1024 and 63000.")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class Ports:
     api: int

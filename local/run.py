@@ -10,6 +10,7 @@ import argparse
 import os
 from pathlib import Path
 
+from local.ports import DEFAULT, Ports, port_number
 from local.terminal import Stop, end_with
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +25,6 @@ def main() -> int:
     from local.console import Console
     from local.lock import Held, hold
     from local.plan import make_plan
-    from local.ports import Ports
     from local.system import System
 
     if "MAKELEVEL" in os.environ:
@@ -45,7 +45,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m local.run", description=__doc__)
-    parser.add_argument("--port", type=int, default=7071, help="of the API (default: 7071)")
+    parser.add_argument(
+        "--port", type=port_number, default=DEFAULT, help="of the API (default: 7071)"
+    )
     parser.add_argument("--state", default=".local", help="data and logs (default: .local)")
     parser.add_argument("--reload", action="store_true", help="restart when a source file changes")
     return parser.parse_args()

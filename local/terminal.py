@@ -26,6 +26,11 @@ def end_with(main: Callable[[], int]) -> NoReturn:
     except Stop as stop:
         say(str(stop))
         status = 1
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if not error.filename:
+            raise
+        say(f"{error.filename}: {error.strerror}.")
+        status = 1
     except KeyboardInterrupt:
         say("Interrupted.")
         status = 130

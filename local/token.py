@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from local import settings_file
-from local.ports import DEFAULT, Ports
+from local.ports import DEFAULT, Ports, port_number
 from local.terminal import Stop, end_with
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--roles", default="user", help="user, admin, operator; commas between")
     parser.add_argument("--tenant", default="acme")
     parser.add_argument("--name", help="shown in calls (default: the user)")
-    parser.add_argument("--port", type=int, default=DEFAULT)
+    parser.add_argument("--port", type=port_number, default=DEFAULT)
     arguments = parser.parse_args()
     if not arguments.user or not arguments.tenant:
         raise Stop("USER and TENANT should not be empty.")

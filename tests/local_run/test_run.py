@@ -140,6 +140,24 @@ def test_a_paused_terminal_does_not_stop_it(project: Path) -> None:
         assert run.wait(60) == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--port", "tea"], "PORT=tea should be a number"),
+        (["--port", "80"], "PORT=80 should be a number"),
+        (["--state", "local.settings.example.json"], "local.settings.example.json/run: "),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(project: Path, options: list[str], says: str) -> None:
+    command = [sys.executable, "-m", "local.run", *options]
+    found = subprocess.run(
+        command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.count("\n") == 1
+    assert says in found.stderr
+
+
 def test_help_says_what_it_starts() -> None:
     for command in (["make"], ["make", "help"]):
         text = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True).stdout
