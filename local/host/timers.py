@@ -44,7 +44,7 @@ class TimerListener:
         *,
         run_on_startup: bool = False,
         use_monitor: bool = True,
-        clock: Clock = SystemClock(),  # noqa: B008: it has no state
+        clock: Clock = SystemClock(),  # noqa: B008 - it has no state
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
