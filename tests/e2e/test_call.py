@@ -1,0 +1,201 @@
+"""The main job: book a call, its Janus starts, two browsers talk; and what goes wrong then."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.platform.clock import iso
+from tests.e2e.browser import Person, chromium
+from tests.e2e.system import System, eventually
+
+SHOTS = Path(__file__).resolve().parents[2] / ".test" / "screenshots"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    system = System(tmp_path_factory.mktemp("e2e"), SUROGA_VM_MARGIN="PT3S", SUROGA_CALL_GAP="PT5S")
+    system.start()
+    try:
+        yield system
+    finally:
+        status = system.stop()
+    assert status == 0
+    assert not system.janus()
+    assert "Traceback" not in system.log.replace("\\n", "\n") or _only_expected(system)
+
+
+def _only_expected(system: System) -> bool:
+    """No line but `http.failed` of a Janus that was hung or killed on purpose has a traceback."""
+    failed = [line for line in system.log.splitlines() if "Traceback" in line]
+    return all('"janus_unavailable"' in line or '"status": 503' in line for line in failed)
+
+
+@dataclass
+class Talk:
+    """A call under way."""
+
+    booking: dict[str, Any]
+    token: str
+    host: Person
+    guest: Person
+
+
+async def sign_in(system: System, user: str) -> str:
+    status, answer = await system.ask("POST", "/api/v1/auth/token", {"user": user})
+    assert status == 200
+    return str(answer["access_token"])
+
+
+@pytest.fixture
+async def talk(system: System) -> AsyncIterator[Talk]:
+    """Booked by the API; the booker comes by the page, the other by the invite link."""
+    token = await sign_in(system, "alice")
+    now = datetime.now(UTC)
+    times = {"start_time": iso(now), "end_time": iso(now + timedelta(hours=1))}
+    status, booking = await system.ask("POST", "/api/v1/bookings", times, token)
+    assert status == 201, booking
+    async with chromium() as browser:
+        host = await Person.arrive(browser)
+        guest = await Person.arrive(browser, locale="en-GB")
+        await host.page.goto(system.url)
+        await host.page.fill("[data-testid=user-name]", "alice")
+        await host.click("sign-in")
+        await host.page.goto(f"{system.url}/call#booking={booking['booking_id']}")
+        await guest.page.goto(booking["invite_url"])
+        for person in (host, guest):
+            await enter(person)
+        for person in (host, guest):
+            await person.state("connected", seconds=40)
+        yield Talk(booking, token, host, guest)
+        await system.ask("POST", f"/api/v1/bookings/{booking['booking_id']}/end", None, token)
+        assert not host.errors
+        assert not guest.errors
+
+
+async def enter(person: Person) -> None:
+    """Presses the button before the call, where there is one."""
+    button = person.page.locator("[data-testid=join]")
+    status = person.page.locator("[data-testid=call-status]")
+    await button.or_(status).first.wait_for(timeout=15_000)
+    if await button.count():
+        await button.click()
+
+
+async def assert_media(*people: Person) -> None:
+    for frames, packets in await asyncio.gather(*(p.media() for p in people)):
+        assert frames > 10
+        assert packets > 50
+
+
+async def test_two_browsers_see_and_hear_each_other(system: System, talk: Talk) -> None:
+    await assert_media(talk.host, talk.guest)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    await talk.host.page.screenshot(path=SHOTS / "call.png")
+    for event in ("booking.created", "vm.started", "call.started"):
+        await eventually(lambda event=event: system.events(event), 10)
+    assert talk.booking["password"] not in system.log
+    assert "eyJ" not in system.log, "no token is ever logged"
+
+
+async def test_the_probe_fails_while_janus_hangs_and_the_pages_recover(
+    system: System, talk: Talk
+) -> None:
+    (janus,) = system.janus()
+    os.kill(janus, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(1)
+        assert await talk.host.media() == (0, 0)
+        await talk.guest.state("reconnecting", seconds=20)
+    finally:
+        os.kill(janus, signal.SIGCONT)
+    await asyncio.gather(*(p.state("connected", seconds=60) for p in (talk.host, talk.guest)))
+    await assert_media(talk.host, talk.guest)
+
+
+async def test_a_third_person_is_refused(system: System, talk: Talk) -> None:
+    context = await talk.guest.page.context.browser.new_context(  # type: ignore[union-attr]
+        permissions=["camera", "microphone"]
+    )
+    third = Person(await context.new_page())
+    await third.page.goto(talk.booking["invite_url"])
+    await enter(third)
+    await third.state("full")
+    await context.close()
+    await assert_media(talk.host, talk.guest)
+
+
+async def test_a_killed_janus_is_back_with_its_room_and_both_pages_without_a_reload(
+    system: System, talk: Talk
+) -> None:
+    path = f"/api/v1/bookings/{talk.booking['booking_id']}"
+    loads = (talk.host.loads, talk.guest.loads)
+    (janus,) = system.janus()
+    os.kill(janus, signal.SIGKILL)
+    await asyncio.gather(*(p.state("reconnecting", seconds=20) for p in (talk.host, talk.guest)))
+    await asyncio.gather(*(p.state("connected", seconds=60) for p in (talk.host, talk.guest)))
+    await assert_media(talk.host, talk.guest)
+    assert (talk.host.loads, talk.guest.loads) == loads
+    _, booking = await system.ask("GET", path, None, talk.token)
+    assert (booking["room_id"], booking["password"]) == (
+        talk.booking["room_id"],
+        talk.booking["password"],
+    )
+    assert system.janus() != [janus]
+
+
+async def test_hanging_up_ends_the_call_and_ending_for_all_frees_the_machine(
+    system: System, talk: Talk
+) -> None:
+    number = talk.booking["booking_id"]
+    await talk.guest.click("hang-up")
+    await talk.host.state("waiting_peer")
+    await talk.host.click("hang-up")
+    await eventually(
+        lambda: [e for e in system.events("call.ended") if e["data_booking_id"] == number], 30
+    )
+    await system.ask("POST", f"/api/v1/bookings/{number}/end", None, talk.token)
+    await eventually(
+        lambda: [e for e in system.events("booking.ended") if e["data_booking_id"] == number], 10
+    )
+    await asyncio.sleep(4)  # the margin, in the life of a real machine
+    await system.tick()
+    await eventually(lambda: not system.janus(), 20)
+
+
+async def test_from_the_home_page_on_a_phone(system: System) -> None:
+    """Press «Iniciar chamada», get the link, open it in a second browser."""
+    async with chromium() as browser:
+        phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+        host = await Person.arrive(browser, **phone)
+        guest = await Person.arrive(browser, locale="en-GB", **phone)
+        await host.page.goto(system.url)
+        await host.page.fill("[data-testid=user-name]", "maria")
+        await host.click("sign-in")
+        assert await host.page.inner_text("[data-testid=start-call]") == "Iniciar chamada"
+        await host.click("start-call")
+        link = await host.page.input_value("[data-testid=invite-link]")
+        assert link.startswith(f"{system.url}/call#invite=")
+        await host.page.screenshot(path=SHOTS / "phone-link.png")
+        await host.click("enter-call")
+        await guest.page.goto(link)
+        for person in (host, guest):
+            await enter(person)
+        await asyncio.gather(*(p.state("connected", seconds=40) for p in (host, guest)))
+        await assert_media(host, guest)
+        assert "invite" not in guest.page.url, "the token does not stay in the address"
+        await guest.page.screenshot(path=SHOTS / "phone-call.png")
+        await guest.page.reload()
+        await enter(guest)
+        await asyncio.gather(*(p.state("connected", seconds=40) for p in (host, guest)))
+        await assert_media(host, guest)
+        await host.click("end-for-all")
+        await guest.state("ended", seconds=30)
