@@ -122,7 +122,7 @@ class _Field:
         first = self._value(first_text)
         # As NCrontab: `5/10` starts at 5, while a step of 1 after a single value adds nothing.
         last = self._value(last_text) if dash else (self.most if step > 1 else first)
-        if last < first:
+        if last < first:  # NCrontab would swap them, so that FRI-MON is MON-FRI: nobody means that
             raise ValueError(f"the range '{span}' ends before it starts")
         return range(first, last + 1, step)
 

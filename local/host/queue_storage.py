@@ -24,7 +24,6 @@ RENEW_AGAIN_SECONDS = 1.0
 
 POISON_SUFFIX = "-poison"
 
-_NEVER_EXPIRES = -1
 _MAX_NAME = 63
 # No retries of the SDK's: our loops try again, and they know what a repeated call would mean.
 _CLIENT_OPTIONS: dict[str, Any] = {
@@ -69,15 +68,16 @@ class QueueStorage:
             return [Lease(self._queue, message) async for message in pages]
 
     async def poison(self, lease: Lease) -> None:
-        """Put there first, deleted then: a crash in between gives two rather than none."""
+        """Put there first, deleted then: a crash in between gives two rather than none. It stays
+        there for the storage's usual 7 days, as in Azure."""
         if self._poison is None:
             raise RuntimeError("this queue has no poison queue")
         async with asyncio.timeout(CALL_SECONDS):
             try:
-                await self._poison.send_message(lease.text, time_to_live=_NEVER_EXPIRES)
+                await self._poison.send_message(lease.text)
             except NotFound:
                 await _create(self._poison)
-                await self._poison.send_message(lease.text, time_to_live=_NEVER_EXPIRES)
+                await self._poison.send_message(lease.text)
         await lease.delete()
 
     async def close(self) -> None:

@@ -17,8 +17,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from functools import partial
 from typing import Any
+
+from azure.core.exceptions import HttpResponseError
 
 from local.host.queue_options import QueueOptions
 from local.host.queue_storage import FAULTS, Lease, LeaseLost, QueueStorage
@@ -45,6 +48,12 @@ class QueueMessage:
     expiration_time: datetime | None
     next_visible_time: datetime | None
     pop_receipt: str
+
+
+class _Outcome(Enum):
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class QueueListener:
@@ -110,10 +119,10 @@ class QueueListener:
         while not self._stopping.is_set():
             await self._room()
             taken = await self._take(storage, made)
-            made = taken is not None
+            back, made = taken is not None and not made, taken is not None
             for lease in taken or ():
                 self._begin(storage, lease)
-            if taken:
+            if taken or back:
                 delay = FIRST_POLL_SECONDS
             ceiling = longest if made else min(longest, LONGEST_OUTAGE_POLL_SECONDS)
             delay = min(delay, ceiling)
@@ -160,9 +169,12 @@ class QueueListener:
             await self._handle(storage, lease)
         except LeaseLost:
             self._tell("queue.lease_lost", lease, level=logging.WARNING)
-        except FAULTS as error:
-            # The message comes back when its invisibility ends.
-            self._reach.down(error)
+        except HttpResponseError as error:
+            self._tell("queue.unsettled", lease, level=logging.WARNING, reason=_first_line(error))
+        except FAULTS:
+            pass  # polling tells of it, and the message comes back when its invisibility ends
+        except Exception as error:
+            logs.exception("queue.broken", error, **self._fields(lease))
 
     async def _handle(self, storage: QueueStorage, lease: Lease) -> None:
         if self._stopping.is_set():
@@ -173,10 +185,13 @@ class QueueListener:
         # As Azure's: a host that dies in the function each time must not do so for ever.
         if lease.dequeue_count > self._options.max_dequeue_count and storage.has_poison:
             return await self._poison(storage, lease, "It was taken too often.")
-        if await self._call(lease, body):
+        outcome = await self._call(lease, body)
+        if outcome is _Outcome.DONE:
             return await lease.delete()
-        if self._stopping.is_set():
+        if outcome is _Outcome.CANCELLED:
             return await lease.release(timedelta(0))
+        if not storage.has_poison:
+            return None  # as in Azure: it stays invisible for the rest of its time
         if lease.dequeue_count >= self._options.max_dequeue_count:
             return await self._poison(storage, lease, "It failed too often.")
         return await lease.release(self._options.visibility_timeout)
@@ -189,8 +204,8 @@ class QueueListener:
         except (binascii.Error, ValueError):
             return None
 
-    async def _call(self, lease: Lease, body: bytes) -> bool:
-        """Runs the function while the lease is renewed. False when it failed or was cancelled."""
+    async def _call(self, lease: Lease, body: bytes) -> _Outcome:
+        """Runs the function while the lease is renewed."""
         context = contextvars.copy_context()  # so that the log line has the function's operation id
         keeper = asyncio.create_task(lease.keep())
         function = asyncio.create_task(self._function(lease, body), context=context)
@@ -202,11 +217,12 @@ class QueueListener:
             lease.enough()
             await keeper
         if function.cancelled() and self._stopping.is_set():
-            return False
+            return _Outcome.CANCELLED
         error = asyncio.CancelledError() if function.cancelled() else function.exception()
-        if error is not None:
-            context.run(partial(logs.exception, "queue.failed", error, **self._fields(lease)))
-        return error is None
+        if error is None:
+            return _Outcome.DONE
+        context.run(partial(logs.exception, "queue.failed", error, **self._fields(lease)))
+        return _Outcome.FAILED
 
     async def _function(self, lease: Lease, body: bytes) -> None:
         message = lease.message
@@ -223,10 +239,9 @@ class QueueListener:
         )
 
     async def _poison(self, storage: QueueStorage, lease: Lease, reason: str) -> None:
-        if not storage.has_poison:
-            return await lease.release(self._options.visibility_timeout)
-        await storage.poison(lease)
-        return self._tell("queue.poisoned", lease, level=logging.ERROR, reason=reason)
+        if storage.has_poison:
+            await storage.poison(lease)
+            self._tell("queue.poisoned", lease, level=logging.ERROR, reason=reason)
 
     def _tell(self, event: str, lease: Lease, *, level: int, **fields: str) -> None:
         logs.event(event, level=level, **self._fields(lease), **fields)
@@ -250,10 +265,15 @@ class _Reach:
     def down(self, error: BaseException) -> None:
         if not self._away:
             self._away = True
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            logs.event("queue.unreachable", level=logging.WARNING, **self._fields, error=reason)
+            reason = _first_line(error)
+            logs.event("queue.unreachable", level=logging.WARNING, **self._fields, reason=reason)
 
     def up(self) -> None:
         if self._away:
             self._away = False
             logs.event("queue.reachable", **self._fields)
+
+
+def _first_line(error: BaseException) -> str:
+    """The SDK's messages go on with request ids and XML."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -6,6 +6,7 @@ Azure keeps the same in a blob, `azure-webjobs-hosts/timers/...`.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +54,7 @@ class StatusFile:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, LookupError, TypeError) as error:
-            logs.event("timer.status_unreadable", function=self._name, error=str(error))
+            _warn("timer.status_unreadable", function=self._name, error=str(error))
             return None
 
     def write(self, status: Status) -> None:
@@ -65,7 +66,11 @@ class StatusFile:
             fresh.write_text(text)
             os.replace(fresh, self._path)
         except OSError as error:
-            logs.event("timer.status_unwritable", function=self._name, error=str(error))
+            _warn("timer.status_unwritable", function=self._name, error=str(error))
+
+
+def _warn(event: str, **fields: str) -> None:
+    logs.event(event, level=logging.WARNING, **fields)
 
 
 def _moment(text: str) -> datetime:

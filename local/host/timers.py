@@ -29,6 +29,7 @@ BACKWARDS = timedelta(seconds=2)
 """A clock set back by more than this starts the wait anew. Less is the usual slewing."""
 
 PATIENCE_SECONDS = 5.0
+CANCEL_SECONDS = 2.0
 
 
 class TimerListener:
@@ -77,7 +78,8 @@ class TimerListener:
                 await self._lock.acquire()
                 self._lock.release()
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        # A function may swallow its cancelling: the loop looks at `_task`, and we wait no longer.
+        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
 
     async def fire(self) -> None:
         """One run now, after the one that goes on, if any. The schedule does not count it: as in
@@ -101,7 +103,7 @@ class TimerListener:
     async def _loop(self, past_due: bool) -> None:
         if past_due or self._run_on_startup:
             await self._occurrence(past_due)
-        while True:
+        while self._task is asyncio.current_task():
             await self._wait()
             await self._occurrence(past_due=False)
 
