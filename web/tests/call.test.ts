@@ -312,16 +312,20 @@ describe('silence', () => {
     expect(phase()).toBe('waiting_peer');
   });
 
-  test('an answer about a link that is gone changes nothing', async () => {
-    await connected();
-    world.link.now = { received: 10, sent: null, reported: null };
+  test('of the last link does not count against the next', async () => {
+    const stuck = { received: 10, sent: null, reported: null };
+    await start();
+    world.link.now = stuck;
+    world.link.events.joined(true);
     await world.clock.advance(5000);
     world.link.events.failed('socket');
     await world.clock.advance(500);
+    world.link.now = stuck;
     world.link.events.joined(true);
-    world.link.now = { received: 1, sent: null, reported: null };
-    await world.clock.advance(4000);
+    await world.clock.advance(5000);
     expect(world.links).toHaveLength(2);
+    await world.clock.advance(2000);
+    expect(world.links).toHaveLength(3);
   });
 });
 
@@ -381,6 +385,29 @@ describe('the end of the booked time', () => {
     expect(world.asks).toBe(2);
     expect(call.snapshot).toMatchObject({ participant: 2, endsAt: null });
     expect(world.open).toBe(1);
+    // Nor does it count as the first of two.
+    world.answers = [granted({ participant_id: 3 }, HOUR)];
+    world.link.events.failed('kicked');
+    await world.clock.advance(0);
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: 3 });
+  });
+
+  test('a loss meanwhile waits for that answer, and asks nothing more after it', async () => {
+    let answer: (outcome: JoinOutcome) => void = () => {};
+    await connected(granted({}, 10 * 60_000));
+    world.answers = [
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    ];
+    await world.clock.advance(8 * 60_000);
+    world.link.events.failed('socket');
+    answer(granted({ participant_id: 2 }, HOUR));
+    await settle();
+    world.link.events.joined(true);
+    await world.clock.advance(60_000);
+    expect(world.asks).toBe(2);
+    expect(world.links).toHaveLength(2);
   });
 });
 

@@ -189,6 +189,16 @@ describe('in the room', () => {
     expect(failures()).toEqual([]);
   });
 
+  test('the other may go, or come back, after Janus has closed what we received', async () => {
+    join([bob]);
+    handle(1).callbacks.webrtcState?.(false);
+    handle(0).says({ videoroom: 'event', leaving: 5 });
+    handle(0).says({ videoroom: 'event', publishers: [{ ...bob, id: 6 }] });
+    await clock.advance(3000);
+    expect(failures()).toEqual([]);
+    expect(handle(2).sent[0]).toMatchObject({ streams: [{ feed: 6 }] });
+  });
+
   test('not receiving from one who is there is a failure', async () => {
     join([bob]);
     handle(1).callbacks.webrtcState?.(false);
