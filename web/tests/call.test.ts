@@ -378,7 +378,7 @@ describe('the end of the booked time', () => {
     await world.clock.advance(8 * 60_000);
     world.link.events.failed('kicked');
     expect(phase()).toBe('reconnecting');
-    await world.clock.advance(60_000);
+    await world.clock.advance(10_000);
     answer(granted({ participant_id: 2 }, HOUR));
     await settle();
     expect(world.mostAsking).toBe(1);
