@@ -1,4 +1,8 @@
-"""A child process of `make run`: on a leash, in a group of its own, its output in a log."""
+"""A child process of `make run`: on a leash, in a group of its own, its output in a log.
+
+It writes into the file itself, and we read along: a pipe would break when we are killed, and
+Azurite would fail at its farewell before it has saved.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,27 @@ import contextlib
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from local.records import write_record
 
 LOG_LIMIT = 20_000_000
+LOOK_SECONDS = 0.05
 LEASH = Path(__file__).with_name("leash.py")
 
 
+Show = Callable[[bytes], None]
+
+
 class Child:
-    def __init__(
-        self, process: Process, record: Path, log: Path, show: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, process: Process, record: Path, log: Path, since: int, show: Show) -> None:
         self.process = process
         self.record = record
-        self.log = log
         self._ended = False
-        self._copying = asyncio.create_task(self._copy(show))
+        self._reading = asyncio.create_task(self._read(log, since, show))
 
     @classmethod
     async def start(
@@ -36,21 +42,22 @@ class Child:
         environment: dict[str, str],
         record: Path,
         log: Path,
-        show: Callable[[bytes], None] = lambda line: None,
+        show: Show = lambda line: None,
     ) -> Child:
         """`show` gets each line as it comes; Ctrl-C at the terminal does not reach the child."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command),
-            cwd=root,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
-            start_new_session=True,
-            limit=1_000_000,
-        )
+        with _append_to(log) as output:
+            since = output.tell()
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command),
+                cwd=root,
+                env=environment,
+                stdin=DEVNULL,
+                stdout=output,
+                stderr=STDOUT,
+                start_new_session=True,
+            )
         write_record(record, process.pid)
-        return cls(process, record, log, show)
+        return cls(process, record, log, since, show)
 
     async def wait(self) -> str:
         """Until it ends; says how: `exit status 1`, `SIGTERM`. Nothing of its group stays."""
@@ -60,7 +67,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.record.unlink(missing_ok=True)
-        await asyncio.wait([self._copying], timeout=1)  # what it printed last
+        await asyncio.wait([self._reading])  # what it printed last
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
     async def stop(self, patience: float, *, ask: bool = True) -> bool:
@@ -79,21 +86,26 @@ class Child:
             return False
         return True
 
-    async def _copy(self, show: Callable[[bytes], None]) -> None:
-        stdout = self.process.stdout
-        if stdout is None:
-            raise RuntimeError("started without a pipe")
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab", buffering=0) as log:
-            while line := await _line(stdout):
-                log.write(line)
-                show(line)
+    async def _read(self, log: Path, since: int, show: Show) -> None:
+        line = b""
+        with log.open("rb") as file:
+            file.seek(since)
+            while True:
+                over = self._ended  # asked before reading, so that nothing is missed
+                while part := file.readline():
+                    line += part
+                    if line.endswith(b"\n"):
+                        show(line)
+                        line = b""
+                if over:
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
+        if line:
+            show(line + b"\n")
 
 
-async def _line(stream: asyncio.StreamReader) -> bytes:
-    try:
-        return await stream.readline()
-    except ValueError:  # longer than the limit, which asyncio then drops
-        return b"(a line over 1 MB was left out)\n"
+def _append_to(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_suffix(".log.1"))
+    return log.open("ab")

@@ -40,7 +40,7 @@ def test_says_ready_and_ends_everything_on_sigterm(project: Path) -> None:
 
 def test_a_second_ctrl_c_breaks_nothing(project: Path) -> None:
     with running(project, free_port()) as run:
-        run.wait_for("ready:")
+        run.wait_for("ready: http")
         run.send(signal.SIGINT)
         run.wait_for("SIGINT")
         run.send(signal.SIGINT)
@@ -53,7 +53,7 @@ def test_a_second_ctrl_c_breaks_nothing(project: Path) -> None:
 def test_the_second_on_one_state_says_who_runs_and_harms_nobody(project: Path) -> None:
     port = free_port()
     with running(project, port) as first:
-        first.wait_for("ready:")
+        first.wait_for("ready: http")
         with running(project, port) as second:
             assert second.wait() == 1
         assert second.text.count("\n") == 1
@@ -94,7 +94,7 @@ def test_a_host_that_cannot_start_is_explained(project: Path) -> None:
 def test_a_host_that_dies_ends_everything(project: Path) -> None:
     port = free_port()
     with running(project, port) as run:
-        run.wait_for("ready:")
+        run.wait_for("ready: http")
         with pytest.raises((http.client.HTTPException, OSError)):
             http_status(port, "/die")
         assert run.wait() == 1
@@ -105,7 +105,7 @@ def test_a_host_that_dies_ends_everything(project: Path) -> None:
 def test_azurite_is_started_again_with_its_data(project: Path) -> None:
     port = free_port()
     with running(project, port) as run:
-        run.wait_for("ready:")
+        run.wait_for("ready: http")
         first = run.azurite_pid()
         os.kill(first, signal.SIGTERM)
         run.wait_for("Azurite (storage) is back.")
@@ -119,11 +119,11 @@ def test_azurite_is_started_again_with_its_data(project: Path) -> None:
 def test_sigkill_leaves_no_orphan_and_the_next_run_works(project: Path) -> None:
     port = free_port()
     with running(project, port) as run:
-        run.wait_for("ready:")
+        run.wait_for("ready: http")
         run.send(signal.SIGKILL)
         run.wait()
     with running(project, port) as again:
-        again.wait_for("ready:")
+        again.wait_for("ready: http")
 
 
 def test_a_paused_terminal_does_not_stop_it(project: Path) -> None:
