@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from weakref import WeakValueDictionary
 
 from shared.bookings.claims import (
     AFTER_CLAIMS,
@@ -37,6 +36,7 @@ from shared.platform.tables import (
     Tables,
     Value,
 )
+from shared.platform.turns import Turns
 
 TABLE = "Calendar"
 
@@ -95,14 +95,7 @@ class Calendar:
         self._outbox = outbox
         self._clock = clock
         self._ids = ids
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
-    def lock(self, pk: str) -> asyncio.Lock:
-        """Writers of one process take turns on a day: only other processes make them retry."""
-        lock = self._locks.get(pk)
-        if lock is None:
-            lock = self._locks[pk] = asyncio.Lock()
-        return lock
+        self.turns = Turns()
 
     async def read(self, pks: Sequence[str]) -> list[Day]:
         reads = (self._tables.query(TABLE, pk, HEAD, AFTER_CLAIMS) for pk in pks)

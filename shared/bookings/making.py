@@ -70,7 +70,7 @@ class Maker:
         self._check(request)
         draft = self._draft(caller, request, address)
         try:
-            async with self._calendar.lock(draft.home):
+            async with self._calendar.turns.of(draft.home):
                 return await self._persist(draft)
         except Problem:
             await self._index.drop(draft.booking)

@@ -19,6 +19,7 @@ from shared.platform import logs
 from shared.platform.clock import Clock, iso, parse
 from shared.platform.queues import JANUS_EVENTS, Queues
 from shared.platform.tables import Conflict, Delete, Insert, Op, Replace, Row
+from shared.platform.turns import Turns
 
 SETTLING = timedelta(seconds=5)
 """A participant that joined this shortly before we looked may be missing in what we saw."""
@@ -51,6 +52,7 @@ class Calls:
         self._queues = queues
         self._policy = policy
         self._clock = clock
+        self._turns = Turns()
 
     # -- events --------------------------------------------------------------------------------
 
@@ -167,6 +169,10 @@ class Calls:
 
     async def _record(self, room_id: int, booking_id: int) -> None:
         """Writes the booking's calls as its visits tell them, and the events of what is new."""
+        async with self._turns.of(str(room_id)):
+            await self._persist(room_id, booking_id)
+
+    async def _persist(self, room_id: int, booking_id: int) -> None:
         for _ in range(TRIES):
             visits = await self._visits(room_id, booking_id)
             found = calls(visits, self._clock.now(), self._policy.call_gap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -105,8 +105,10 @@ class Reconciler:
             if number in due:
                 continue
             claim = known.get(number)
-            ended = claim.ended if claim else now < placement.end
-            over[number] = Leaving(placement, forced=ended)
+            if claim and claim.ended:
+                over[number] = Leaving(replace(placement, end=claim.end), forced=True)
+            else:
+                over[number] = Leaving(placement, forced=claim is None and now < placement.end)
         return over
 
     def _plan(

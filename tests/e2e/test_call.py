@@ -166,9 +166,9 @@ async def test_hanging_up_ends_the_call_and_ending_for_all_frees_the_machine(
     await eventually(
         lambda: [e for e in system.events("booking.ended") if e["data_booking_id"] == number], 10
     )
-    await asyncio.sleep(4)  # the margin, in the life of a real machine
+    await asyncio.sleep(3)  # the margin, in the life of a real machine
     await system.tick()
-    await eventually(lambda: not system.janus(), 20)
+    await eventually(lambda: not system.janus(), 75)
 
 
 async def test_from_the_home_page_on_a_phone(system: System) -> None:
