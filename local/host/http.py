@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from local.host.bindings import Request, Response
-from local.host.invoke import Invoker, milliseconds
+from local.host.invoke import Invoker, milliseconds, new_id
 from local.host.keys import HEADER, PARAMETER
 from local.host.routes import BadPath, Route, Routes
 from shared.platform import logs
@@ -55,14 +55,15 @@ class Door:
         logs.new_operation()
         began = time.perf_counter()
         path = request.rel_url.raw_path or "/"
-        name, response = await self._answer(request, path)
+        told: dict[str, str] = {}
+        response = await self._answer(request, path, told)
         self._cors.add(response.headers, request.headers.get("Origin", ""))
         response.headers["Server"] = "local"
         quiet = response.status < 400 and path.startswith(QUIET)
         logs.event(
             "http.request",
             level=logging.DEBUG if quiet else logging.INFO,
-            function=name,
+            **told,
             method=request.method,
             path=path,
             status=response.status,
@@ -70,20 +71,24 @@ class Door:
         )
         return response
 
-    async def _answer(self, request: web.BaseRequest, path: str) -> tuple[str, web.Response]:
+    async def _answer(
+        self, request: web.BaseRequest, path: str, told: dict[str, str]
+    ) -> web.Response:
+        """`told` gets what only this knows of the request's line in the log."""
         if self._cors.is_preflight(request.method, request.headers):
-            return "", web.Response(status=204, headers=self._cors.preflight(request.headers))
+            return web.Response(status=204, headers=self._cors.preflight(request.headers))
         if path.lower().startswith("/admin/"):
             if self._keys and not self._keys.allow("admin", _key(request)):
-                return "", web.Response(status=401)
-            return "", await self._admin.answer(request, path)
+                return web.Response(status=401)
+            return await self._admin.answer(request, path)
         try:
             found = self._routes.find(request.method, path)
         except BadPath:
-            return "", web.Response(status=400)
+            return web.Response(status=400)
         if not found:
-            return "", self._nothing(path)
-        return found[0].function.name, await self._serve(request, path, *found)
+            return self._nothing(path)
+        told |= {"function": found[0].function.name, "invocation_id": new_id()}
+        return await self._serve(request, *found, told["invocation_id"])
 
     def _nothing(self, path: str) -> web.Response:
         """https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script.WebHost/Middleware/HomepageMiddleware.cs"""
@@ -94,18 +99,22 @@ class Door:
         return web.Response(text=HOMEPAGE, content_type="text/html")
 
     async def _serve(
-        self, request: web.BaseRequest, path: str, route: Route, values: dict[str, str]
+        self, request: web.BaseRequest, route: Route, values: dict[str, str], invocation: str
     ) -> web.Response:
         if self._keys and not self._keys.allow(route.level, _key(request)):
             return web.Response(status=401)
+        if (request.content_length or 0) > MAX_BODY:
+            return web.Response(status=413)  # before the client has sent it all
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return web.Response(status=413)
+        seen, function = _seen(request, values, body), route.function
         try:
-            return _built(await self._invoker.http(route.function, _seen(request, values, body)))
+            return _built(await self._invoker.http(function, invocation, seen))
         except Exception as error:
-            logs.exception("function.failed", error, function=route.function.name)
+            fields = {"function": function.name, "invocation_id": invocation}
+            logs.exception("function.failed", error, **fields)
             return web.Response(status=500)
 
 

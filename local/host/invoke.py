@@ -47,11 +47,14 @@ class Invoker:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def http(self, function: Function, request: bindings.Request) -> bindings.Response:
+    async def http(
+        self, function: Function, invocation_id: str, request: bindings.Request
+    ) -> bindings.Response:
+        """Raises whatever the function raises, and TypeError for what it may not return."""
         headers = {name.lower(): value for name, value in request.headers}
         trace = Trace(headers.get("traceparent", ""), headers.get("tracestate", ""))
         datum = bindings.request_datum(request)
-        return bindings.encode_response(await self.call(function, new_id(), datum, {}, trace))
+        return bindings.encode_response(await self.call(function, invocation_id, datum, {}, trace))
 
     async def timer(self, function: Function, datum: str) -> None:
         with _told("timer.fired", function) as invocation_id:

@@ -28,8 +28,11 @@ _NAMES = {"serviceBusTrigger": "Service Bus triggers"}
 
 
 def load_functions(root: Path) -> list[Function]:
+    return read_functions(_app(_imported(root)))
+
+
+def read_functions(app: func.FunctionRegister) -> list[Function]:
     """In the order in which the host tries them: that of their names, case aside."""
-    app = _app(_imported(root))
     try:
         found = app.get_functions()  # once: a second call takes every name for a duplicate
     except ValueError as error:
