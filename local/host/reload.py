@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,13 +85,22 @@ class Reloader:
                 stop_event=self._ending,
                 step=100,
             ):
-                files = sorted(path for _, path in changes if path.endswith(".py"))
+                files = sorted(python_files(changes))
                 if files:
                     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-                    say(f"{Path(files[0]).name}{more} changed: restarting.")
+                    say(f"{files[0].name}{more} changed: restarting.")
                     self._changed.set()
-                if len(files) < len(changes):
+                if any(not path.endswith(".py") for _, path in changes):
                     break  # a new folder is to be watched as well
+
+
+def python_files(changes: Iterable[tuple[Change, str]]) -> Iterator[Path]:
+    """Those that changed, and those that were in a new folder before it was watched."""
+    for _, path in changes:
+        if path.endswith(".py"):
+            yield Path(path)
+        else:
+            yield from (file for each in folders(Path(path)) for file in each.glob("*.py"))
 
 
 def folders(root: Path) -> Iterator[Path]:

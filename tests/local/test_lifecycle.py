@@ -112,12 +112,13 @@ def _port(running: Running) -> int:
 
 def _touch_until_restarted(running: Running, file: Path) -> None:
     """A folder is watched a moment after it was made."""
-    before, pause, again = len(running.events("host.started")), 2.5, 0.0
+    before, again = len(running.events("host.started")), 0.0
 
     def touched() -> bool:
         nonlocal again
-        if time.monotonic() > again:  # not at once: each change restarts the child anew
-            again = time.monotonic() + pause
+        noticed = any(line.startswith(file.name) for line in running.lines)
+        if not noticed and time.monotonic() > again:
+            again = time.monotonic() + 1
             file.write_text(f"# {again}\n")
         return len(running.events("host.started")) > before
 
