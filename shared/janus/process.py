@@ -61,6 +61,11 @@ def folders(root: Path) -> set[Path]:
     return {*running(root), *(path.parent for path in root.glob(f"*/{_RECORD}"))}
 
 
+_LAUNCH = 'cd "$2" && ulimit -c 0 && exec "$1" -F "$2"'
+"""In its folder, because Janus makes files where it stands, and without core dumps, which would
+hold the keys."""
+
+
 def spawn(folder: Path, binary: str) -> None:
     """Starts Janus on the configuration in `folder`, in a session of its own, detached from us.
 
@@ -76,8 +81,8 @@ def spawn(folder: Path, binary: str) -> None:
     if log.exists():
         log.replace(folder / f"{_LOG}.1")
     pid = os.posix_spawn(
-        path,
-        [path, "-F", str(folder)],
+        "/bin/sh",
+        ["/bin/sh", "-c", _LAUNCH, "sh", path, str(folder)],
         # GLib would take the folder's name for ASCII, as Janus sets no locale.
         {"PATH": os.defpath, "CHARSET": "UTF-8"},
         file_actions=[

@@ -53,6 +53,10 @@ class Person:
         )
         return cls(await context.new_page())
 
+    async def enter(self) -> None:
+        """Presses «join» on the page before the call."""
+        await self.click("join")
+
     async def click(self, name: str) -> None:
         await self.page.click(f"[data-testid={name}]", timeout=15_000)
 

@@ -69,25 +69,17 @@ async def talk(system: System) -> AsyncIterator[Talk]:
         await host.page.goto(system.url)
         await host.page.fill("[data-testid=user-name]", "alice")
         await host.click("sign-in")
+        await host.page.wait_for_selector("[data-testid=start-call]")
         await host.page.goto(f"{system.url}/call#booking={booking['booking_id']}")
         await guest.page.goto(booking["invite_url"])
         for person in (host, guest):
-            await enter(person)
+            await person.enter()
         for person in (host, guest):
             await person.state("connected", seconds=40)
         yield Talk(booking, token, host, guest)
         await system.ask("POST", f"/api/v1/bookings/{booking['booking_id']}/end", None, token)
         assert not host.errors
         assert not guest.errors
-
-
-async def enter(person: Person) -> None:
-    """Presses the button before the call, where there is one."""
-    button = person.page.locator("[data-testid=join]")
-    status = person.page.locator("[data-testid=call-status]")
-    await button.or_(status).first.wait_for(timeout=15_000)
-    if await button.count():
-        await button.click()
 
 
 async def assert_media(*people: Person) -> None:
@@ -127,7 +119,7 @@ async def test_a_third_person_is_refused(system: System, talk: Talk) -> None:
     )
     third = Person(await context.new_page())
     await third.page.goto(talk.booking["invite_url"])
-    await enter(third)
+    await third.enter()
     await third.state("full")
     await context.close()
     await assert_media(talk.host, talk.guest)
@@ -188,13 +180,12 @@ async def test_from_the_home_page_on_a_phone(system: System) -> None:
         await host.click("enter-call")
         await guest.page.goto(link)
         for person in (host, guest):
-            await enter(person)
+            await person.enter()
         await asyncio.gather(*(p.state("connected", seconds=40) for p in (host, guest)))
         await assert_media(host, guest)
         assert "invite" not in guest.page.url, "the token does not stay in the address"
         await guest.page.screenshot(path=SHOTS / "phone-call.png")
         await guest.page.reload()
-        await enter(guest)
         await asyncio.gather(*(p.state("connected", seconds=40) for p in (host, guest)))
         await assert_media(host, guest)
         await host.click("end-for-all")
