@@ -19,7 +19,7 @@ LEASE_SECONDS = 30
 Azure's host takes 10 minutes. With this, what a killed host had in its hands comes back soon."""
 
 CALL_SECONDS = 5.0
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 5.0
 RENEW_AGAIN_SECONDS = 1.0
 
 POISON_SUFFIX = "-poison"
@@ -27,7 +27,7 @@ POISON_SUFFIX = "-poison"
 _MAX_NAME = 63
 # No retries of the SDK's: our loops try again, and they know what a repeated call would mean.
 _CLIENT_OPTIONS: dict[str, Any] = {
-    "connection_timeout": 2,
+    "connection_timeout": CALL_SECONDS,
     "read_timeout": CALL_SECONDS,
     "retry_total": 0,
     "logging_enable": False,

@@ -96,6 +96,12 @@ class QueueListener:
             return
         self._stopping.set()
         self._freed.set()
+        try:
+            await self._wind_down(poller, patience)
+        finally:
+            await storage.close()
+
+    async def _wind_down(self, poller: asyncio.Task[None], patience: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 # A fetch on its way is awaited: what it takes would stay invisible otherwise.
@@ -111,7 +117,6 @@ class QueueListener:
         for task in rest:
             task.cancel()
         await asyncio.wait(rest, timeout=SETTLE_SECONDS)
-        await storage.close()
 
     async def _poll(self, storage: QueueStorage) -> None:
         delay, made = FIRST_POLL_SECONDS, False
