@@ -44,10 +44,10 @@ def make_settings(**changes: Any) -> Settings:
 
 
 class World:
-    def __init__(self, tables: Any = None, **settings: Any) -> None:
+    def __init__(self, tables: Any = None, queues: Any = None, **settings: Any) -> None:
         self.clock = ManualClock()
         self.tables: Any = tables or FakeTables()
-        self.queues = FakeQueues()
+        self.queues: Any = queues or FakeQueues()
         self.settings = make_settings(**settings)
         self.compute = FakeCompute(self.settings.local_vms, capacity=self.settings.vm_capacity)
         ports = Ports(
