@@ -55,12 +55,10 @@ class Relay:
 
 async def log_event(event: DomainEvent) -> None:
     """The first subscriber: every domain event is a line in the log."""
-    context = event.context.get("operation_id")
     logs.event(
         event.type.value,
         id=event.id,
         tenant=event.tenant,
         subject=event.subject,
-        caused_by=context,
         **{f"data_{name}": value for name, value in event.data.items()},
     )

@@ -94,6 +94,10 @@ async def test_two_browsers_see_and_hear_each_other(system: System, talk: Talk) 
     await talk.host.page.screenshot(path=SHOTS / "call.png")
     for event in ("booking.created", "vm.started", "call.started"):
         await eventually(lambda event=event: system.events(event), 10)
+    number = talk.booking["booking_id"]
+    (created,) = (e for e in system.events("booking.created") if e["data_booking_id"] == number)
+    asked = [r for r in system.events("http.request") if r["function"] == "bookings_create"]
+    assert created["operation_id"] in {r["operation_id"] for r in asked}, "through the queue"
     assert talk.booking["password"] not in system.log
     assert "eyJ" not in system.log, "no token is ever logged"
 
