@@ -34,7 +34,9 @@ class World:
         self.hold = asyncio.Event()
         self.hold.set()
         self.act: Callable[[QueueMessage], Awaitable[None]] | None = None
-        self.service = QueueServiceClient.from_connection_string(azurite.connection)
+        self.service = QueueServiceClient.from_connection_string(
+            azurite.connection, read_timeout=5, retry_total=0
+        )
         self._caplog = caplog
         self._listeners: list[QueueListener] = []
 
