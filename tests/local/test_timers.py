@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,89 +16,15 @@ from azure.functions.timer import TimerRequestConverter
 
 from local.host import timers
 from local.host.timers import TimerListener
-from tests.fakes.clock import ManualClock
-
-START = datetime(2026, 6, 10, 9, 0, 2, tzinfo=UTC)
-EVERY_TEN = "*/10 * * * * *"
-
-
-class World:
-    """A clock whose sleepers wake when the test moves it, and a function that is recorded."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = ManualClock(START)
-        self.file = folder / "status" / "timer.json"
-        self.runs: list[dict[str, Any]] = []
-        self.times: list[int] = []
-        self.running = 0
-        self.slept = 0.0
-        self.hold = asyncio.Event()
-        self.hold.set()
-        self.error: Exception | None = None
-        self.listeners: list[TimerListener] = []
-        self._moved = asyncio.Event()
-
-    def listener(self, schedule: str = EVERY_TEN, **options: Any) -> TimerListener:
-        options = {"clock": self.clock, "sleep": self.sleep, **options}
-        listener = TimerListener("tick", schedule, self.run, self.file, **options)
-        self.listeners.append(listener)
-        return listener
-
-    async def run(self, datum: str) -> None:
-        self.running += 1
-        assert self.running == 1, "two runs at once"
-        self.runs.append(json.loads(datum))
-        self.times.append(int((self.clock.now() - START).total_seconds()) + START.second)
-        try:
-            await self.hold.wait()
-        finally:
-            self.running -= 1
-        if self.error:
-            raise self.error
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept = max(self.slept, seconds)
-        until = self.clock.now() + timedelta(seconds=seconds)
-        before = self.clock.now()
-        while before <= self.clock.now() < until:
-            self._moved.clear()
-            await self._moved.wait()
-
-    async def jump(self, seconds: float) -> None:
-        self.clock.advance(seconds=seconds)
-        self._moved.set()
-        await settle()
-
-    async def pass_time(self, seconds: int) -> None:
-        await settle()
-        for _ in range(seconds):
-            await self.jump(1)
-
-    def stored(self) -> dict[str, str]:
-        content: dict[str, str] = json.loads(self.file.read_text())
-        return content
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-def at(second: int) -> datetime:
-    return START.replace(second=0) + timedelta(seconds=second)
-
-
-def events(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [json.loads(record.getMessage()) for record in caplog.records]
+from tests.local.timer_world import EVERY_TEN, World, at, events, settle
 
 
 @pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[World]:
+    caplog.set_level(logging.INFO, "suroga")
     world = World(tmp_path)
     yield world
-    world.hold.set()
-    for listener in world.listeners:
-        await listener.stop(patience=0.5)
+    await world.close()
 
 
 async def test_it_runs_at_every_occurrence(world: World) -> None:
@@ -132,57 +56,6 @@ async def test_it_sleeps_in_slices(world: World) -> None:
     await world.listener("0 0 * * * *").start()
     await world.pass_time(5)
     assert 0 < world.slept <= 1
-
-
-async def test_a_run_that_was_missed_is_made_up_once(world: World) -> None:
-    first = world.listener()
-    await first.start()
-    await world.pass_time(8)
-    await first.stop()
-    await world.jump(95)
-    assert world.times == [10]
-    await world.listener().start()
-    await settle()
-    assert [run["IsPastDue"] for run in world.runs] == [False, True]
-    assert world.runs[1]["ScheduleStatus"]["Next"] == at(20).isoformat()
-    await world.pass_time(5)
-    assert world.times == [10, 105, 110]
-    assert world.runs[2]["IsPastDue"] is False
-
-
-async def test_nothing_is_made_up_when_nothing_was_missed(world: World) -> None:
-    first = world.listener()
-    await first.start()
-    await world.pass_time(8)
-    await first.stop()
-    await world.listener().start()
-    await world.pass_time(10)
-    assert world.times == [10, 20]
-    assert not any(run["IsPastDue"] for run in world.runs)
-
-
-async def test_without_the_monitor_nothing_is_kept(world: World) -> None:
-    first = world.listener(use_monitor=False)
-    await first.start()
-    await world.pass_time(8)
-    await first.stop()
-    assert world.runs[0]["ScheduleStatus"] is None
-    assert not world.file.exists()
-    await world.jump(95)
-    await world.listener(use_monitor=False).start()
-    await settle()
-    assert world.times == [10]
-
-
-async def test_a_changed_schedule_makes_nothing_up(world: World) -> None:
-    first = world.listener()
-    await first.start()
-    await first.stop()
-    await world.jump(60)
-    await world.listener("*/15 * * * * *").start()
-    await world.pass_time(13)
-    assert world.times == [75]
-    assert world.runs[0]["IsPastDue"] is False
 
 
 async def test_run_on_startup(world: World) -> None:
@@ -276,17 +149,6 @@ async def test_a_clock_set_back_does_not_stop_the_timer(world: World) -> None:
     assert world.times == [10, 20 - 3_600]
 
 
-async def test_a_status_from_the_future_does_not_stop_the_timer(world: World) -> None:
-    await world.jump(3_600)
-    first = world.listener()
-    await first.start()
-    await first.stop()
-    await world.jump(-3_600)
-    await world.listener().start()
-    await world.pass_time(8)
-    assert world.times == [10]
-
-
 async def test_stop_lets_a_run_end(world: World) -> None:
     listener = world.listener()
     await listener.start()
@@ -300,19 +162,6 @@ async def test_stop_lets_a_run_end(world: World) -> None:
     assert world.stored()["Last"] == at(10).isoformat()
     await world.pass_time(20)
     assert world.times == [10]
-
-
-async def test_what_stop_cancels_is_made_up(world: World) -> None:
-    listener = world.listener()
-    await listener.start()
-    world.hold.clear()
-    await world.pass_time(8)
-    await listener.stop(patience=0.01)
-    assert world.running == 0
-    world.hold.set()
-    await world.listener().start()
-    await settle()
-    assert [run["IsPastDue"] for run in world.runs] == [False, True]
 
 
 async def test_a_function_that_swallows_its_cancelling_does_not_hold_stop(
@@ -352,59 +201,6 @@ async def test_start_and_stop_twice(world: World) -> None:
     assert world.times == [10, 20]
 
 
-def _truncated(file: Path) -> None:
-    file.write_text('{"Schedule": ')
-
-
-def _without_zone(file: Path) -> None:
-    stored = json.loads(file.read_text())
-    file.write_text(json.dumps({**stored, "Next": "2026-06-10T09:00:10"}))
-
-
-def _a_list(file: Path) -> None:
-    file.write_text("[]")
-
-
-@pytest.mark.parametrize("spoil", [_truncated, _without_zone, _a_list])
-async def test_a_spoiled_status_is_one_line(
-    world: World, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
-) -> None:
-    first = world.listener()
-    await first.start()
-    await first.stop()
-    spoil(world.file)
-    await world.listener().start()
-    await world.pass_time(8)
-    assert [event["event"] for event in events(caplog)] == ["timer.status_unreadable"]
-    assert world.times == [10]
-    assert world.stored()["Next"] == at(20).isoformat()
-
-
-async def test_a_timer_runs_without_a_place_for_its_status(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    world.file.parent.write_text("a file where the folder should be")
-    await world.listener().start()
-    await world.pass_time(8)
-    assert world.times == [10]
-    assert {event["event"] for event in events(caplog)} >= {"timer.status_unwritable"}
-
-
-async def test_a_kill_while_the_status_is_written_leaves_the_old_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await world.listener().start()
-    before = world.stored()
-
-    def killed(*_: object) -> None:
-        raise OSError("killed here")
-
-    monkeypatch.setattr(os, "replace", killed)
-    await world.pass_time(8)
-    assert world.times == [10]
-    assert world.stored() == before
-
-
 async def test_the_time_zone_setting_is_one_warning(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,8 +217,3 @@ async def test_the_time_zone_setting_is_one_warning(
 async def test_a_bad_schedule_is_refused_at_once(world: World, schedule: str) -> None:
     with pytest.raises(ValueError, match="schedule"):
         world.listener(schedule)
-
-
-@pytest.fixture(autouse=True)
-def _levels(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "suroga")
