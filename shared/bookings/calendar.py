@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from shared.bookings.claims import (
     AFTER_CLAIMS,
     HEAD,
     Claim,
     Day,
-    day_bounds,
     home_of,
     partitions_of,
 )
+from shared.bookings.foreign import ABORTED, COMMITTED, ForeignClaims, holds
 from shared.bookings.models import Booking, State
+from shared.bookings.rows import TABLE, Audit, Draft, Stored, audit_row, booking_row, stored_booking
 from shared.events.catalogue import DomainEvent
 from shared.events.outbox import Outbox
-from shared.platform.clock import Clock, iso, parse
+from shared.platform.clock import Clock, iso
 from shared.platform.ids import Ids
 from shared.platform.tables import (
     Conflict,
@@ -31,62 +31,14 @@ from shared.platform.tables import (
     Insert,
     Op,
     Replace,
-    Row,
     StorageUnavailable,
     Tables,
-    Value,
 )
 from shared.platform.turns import Turns
-
-TABLE = "Calendar"
-
-PENDING_PATIENCE = timedelta(seconds=30)
-"""How long a pending claim is left alone. It only decides when to try: the decision row decides
-who wins."""
-
-COMMITTED, ABORTED = "committed", "aborted"
 
 
 class Contended(Exception):
     """Somebody else changed one of the days: read again and try again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """Who did it, from where (webrtc-streaming.md 7.5)."""
-
-    actor: str
-    action: str
-    address: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NewRoom:
-    """What a booking's row keeps of a room that is born with it, to mend the room's row from."""
-
-    size: int
-    sealed_pin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A booking about to be made. `token` recognises our own rows after a lost answer."""
-
-    booking: Booking
-    home: str
-    token: str
-    event_id: str
-    audit: Audit
-    new_room: NewRoom | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A booking as read from its home."""
-
-    booking: Booking
-    data: dict[str, Value]
-    new_room: NewRoom | None
 
 
 class Calendar:
@@ -96,6 +48,7 @@ class Calendar:
         self._clock = clock
         self._ids = ids
         self.turns = Turns()
+        self.foreign = ForeignClaims(tables, clock, self.find)
 
     async def read(self, pks: Sequence[str]) -> list[Day]:
         reads = (self._tables.query(TABLE, pk, HEAD, AFTER_CLAIMS) for pk in pks)
@@ -108,7 +61,7 @@ class Calendar:
     async def find(self, booking_id: int) -> Stored | None:
         home = home_of(booking_id)
         row = await self._tables.get(TABLE, home, f"m|{booking_id}") if home else None
-        return _stored(row) if row else None
+        return stored_booking(row) if row else None
 
     # -- making a booking ------------------------------------------------------------------------
 
@@ -128,7 +81,7 @@ class Calendar:
             if not (await self._stands(draft) or await self._abandon(claim, others)):
                 raise Contended if isinstance(error, Conflict) else error from error
         for day in others:
-            await self._settle_claim(replace(claim, pk=day.pk), COMMITTED)
+            await self.foreign.apply(replace(claim, pk=day.pk), COMMITTED)
 
     def _new_claim(self, draft: Draft) -> Claim:
         booking = draft.booking
@@ -152,8 +105,8 @@ class Calendar:
         ops: list[Op] = [
             _head(home),
             Insert(claim.rk, claim.to_row()),
-            Insert(f"m|{claim.booking_id}", _booking_row(draft)),
-            self._audit(draft.audit, claim.booking_id),
+            Insert(f"m|{claim.booking_id}", booking_row(draft)),
+            audit_row(draft.audit, claim.booking_id, self._clock, self._ids),
         ]
         if fenced:
             ops.append(Insert(f"d|{claim.attempt}", {"decision": COMMITTED}))
@@ -168,62 +121,11 @@ class Calendar:
         """Takes the attempt back; True when its commit arrived late, and so stands."""
         if not others:
             return False
-        fate = await self._decide(claim)
+        fate = await self.foreign.decide(claim)
         if fate == ABORTED:
             for day in others:
-                await self._settle_claim(replace(claim, pk=day.pk), ABORTED)
+                await self.foreign.apply(replace(claim, pk=day.pk), ABORTED)
         return fate == COMMITTED
-
-    # -- claims of bookings whose home is another day ---------------------------------------------
-
-    async def settle(self, day: Day, start: datetime, end: datetime) -> Day:
-        """The day without the foreign claims that don't hold: expired, aborted, cancelled."""
-        asked = [c for c in day.claims.values() if c.foreign and c.overlaps(start, end)]
-        if not asked:
-            return day
-        fates = [await self._fate(claim) for claim in asked]
-        gone = {c.booking_id for c, fate in zip(asked, fates, strict=True) if fate == ABORTED}
-        kept = {number: c for number, c in day.claims.items() if number not in gone}
-        return replace(day, claims=kept)
-
-    async def _fate(self, claim: Claim) -> str:
-        """Obeys the decision at the claim's home; makes one when the claim is old enough."""
-        if not claim.pending:
-            stored = await self.find(claim.booking_id)
-            fate = COMMITTED if stored and _holds(stored.booking, claim) else ABORTED
-        elif self._clock.now() - claim.claimed_at < PENDING_PATIENCE:
-            row = await self._tables.get(TABLE, claim.home, f"d|{claim.attempt}")
-            if row is None:
-                return "undecided"
-            fate = str(row.data["decision"])
-        else:
-            fate = await self._decide(claim)
-        await self._settle_claim(claim, fate)
-        return fate
-
-    async def _decide(self, claim: Claim) -> str:
-        """Aborts the claim's attempt at its home, unless a decision stands there already."""
-        rk = f"d|{claim.attempt}"
-        try:
-            await self._tables.commit(TABLE, claim.home, [Insert(rk, {"decision": ABORTED})])
-        except Conflict:
-            row = await self._tables.get(TABLE, claim.home, rk)
-            return str(row.data["decision"]) if row else ABORTED
-        return ABORTED
-
-    async def _settle_claim(self, claim: Claim, fate: str) -> None:
-        """Best effort: whoever meets the claim next does it again."""
-        try:
-            row = await self._tables.get(TABLE, claim.pk, claim.rk)
-            if row is None or row.data["attempt"] != claim.attempt:
-                return
-            if fate == ABORTED:
-                await self._tables.commit(TABLE, claim.pk, [Delete(claim.rk, row.etag)])
-            elif row.data["pending"]:
-                firm = {**row.data, "pending": False}
-                await self._tables.commit(TABLE, claim.pk, [Replace(claim.rk, firm, row.etag)])
-        except (Conflict, StorageUnavailable):
-            return
 
     # -- changing a booking ------------------------------------------------------------------------
 
@@ -238,7 +140,7 @@ class Calendar:
         data = {**stored.data, "state": after.state.value, "end": iso(after.end)}
         ops: list[Op] = [
             Replace(f"m|{before.booking_id}", data, before.etag),
-            self._audit(audit, before.booking_id),
+            audit_row(audit, before.booking_id, self._clock, self._ids),
         ]
         if claim_row and after.state is State.CANCELLED:
             ops.append(Delete(claim_row.rk, claim_row.etag))
@@ -252,62 +154,10 @@ class Calendar:
         """Frees the other days at once; after a crash here, `settle` frees them when asked."""
         for day in await self.read(partitions_of(before)[1:]):
             claim = day.claims.get(before.booking_id)
-            if claim and not _holds(after, claim):
-                await self._settle_claim(claim, ABORTED)
-
-    def _audit(self, audit: Audit, booking_id: int) -> Insert:
-        now = iso(self._clock.now())
-        row: dict[str, Value] = {
-            "at": now,
-            "actor": audit.actor,
-            "action": audit.action,
-            "subject": str(booking_id),
-            "address": audit.address,
-        }
-        return Insert(f"u|{now}|{self._ids.token()}", row)
+            if claim and not holds(after, claim):
+                await self.foreign.apply(claim, ABORTED)
 
 
 def _head(day: Day) -> Op:
     """Any write to the head gives it a new ETag; what it holds does not matter."""
     return Replace(HEAD, {}, day.head_etag) if day.head_etag else Insert(HEAD, {})
-
-
-def _holds(booking: Booking, claim: Claim) -> bool:
-    """Whether a booking still needs its claim on another day."""
-    return booking.state is not State.CANCELLED and booking.end > day_bounds(claim.pk)[0]
-
-
-def _booking_row(draft: Draft) -> dict[str, Value]:
-    booking = draft.booking
-    row: dict[str, Value] = {
-        "booking_id": booking.booking_id,
-        "tenant": booking.tenant,
-        "booker": booking.booker,
-        "room_id": booking.room_id,
-        "start": iso(booking.start),
-        "end": iso(booking.end),
-        "created_at": iso(booking.created_at),
-        "state": booking.state.value,
-        "token": draft.token,
-    }
-    if draft.new_room:
-        row |= {"room_size": draft.new_room.size, "room_pin": draft.new_room.sealed_pin}
-    return row
-
-
-def _stored(row: Row) -> Stored:
-    data = dict(row.data)
-    booking = Booking(
-        booking_id=int(data["booking_id"]),
-        tenant=str(data["tenant"]),
-        booker=str(data["booker"]),
-        room_id=int(data["room_id"]),
-        start=parse(str(data["start"])),
-        end=parse(str(data["end"])),
-        created_at=parse(str(data["created_at"])),
-        state=State(str(data["state"])),
-        etag=row.etag,
-    )
-    born = "room_pin" in data
-    new_room = NewRoom(int(data["room_size"]), str(data["room_pin"])) if born else None
-    return Stored(booking, data, new_room)

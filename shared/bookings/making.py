@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from shared.bookings.calendar import Audit, Calendar, Contended, Draft, NewRoom
+from shared.bookings.calendar import Calendar, Contended
 from shared.bookings.choice import choose
 from shared.bookings.claims import Day, partitions
 from shared.bookings.index import BookingIndex
 from shared.bookings.models import Booking, BookingCreate, Room
-from shared.bookings.policy import Policy
 from shared.bookings.rooms import Hosts, Rooms
+from shared.bookings.rows import Audit, Draft, NewRoom
 from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.platform import logs
@@ -21,6 +22,9 @@ from shared.platform.auth import Caller
 from shared.platform.clock import Clock, iso
 from shared.platform.ids import Ids
 from shared.platform.problems import FieldError, Problem
+
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
 
 TRIES = 12
 """Attempts at a contended day before the caller is asked to come back."""
@@ -46,7 +50,7 @@ class Maker:
         index: BookingIndex,
         outbox: Outbox,
         hosts: Hosts,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
         ids: Ids,
         pause: Pause,
@@ -56,7 +60,7 @@ class Maker:
         self._index = index
         self._outbox = outbox
         self._hosts = hosts
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
         self._ids = ids
         self._pause = pause
@@ -86,21 +90,23 @@ class Maker:
         raise Problem(503, "calendar_busy", headers={"Retry-After": "1"})
 
     async def _attempt(self, draft: Draft, *, first: bool) -> Booked:
-        booking, policy = draft.booking, self._policy
+        booking, policy = draft.booking, self._settings
         announce = [self._calendar.announce(draft), self._index.put(booking)] if first else []
         (days, rooms, host), _ = await asyncio.gather(
             asyncio.gather(
-                self._calendar.read(partitions(policy.pool, booking.start, booking.end)),
+                self._calendar.read(partitions(settings.pool, booking.start, booking.end)),
                 self._candidates(booking),
-                self._hosts.host_for(policy.pool, booking.start, booking.end),
+                self._hosts.host_for(settings.pool, booking.start, booking.end),
             ),
             asyncio.gather(*announce),
         )
-        days = [await self._calendar.settle(day, booking.start, booking.end) for day in days]
-        apart = policy.join_early + policy.join_grace
-        room = choose(days, rooms, booking, capacity=policy.pool_capacity, apart=apart)
+        days = [
+            await self._calendar.foreign.settle(day, booking.start, booking.end) for day in days
+        ]
+        apart = settings.join_early + settings.join_grace
+        room = choose(days, rooms, booking, capacity=settings.pool_capacity, apart=apart)
         born = room is None
-        room = room or self._rooms.draft(booking.tenant, policy.pool)
+        room = room or self._rooms.draft(booking.tenant, settings.pool)
         if host:
             await host.make(room, "new_room_create_failed")
         return await self._commit(draft, days, room, born=born)
@@ -108,7 +114,7 @@ class Maker:
     async def _candidates(self, booking: Booking) -> Sequence[Room]:
         if booking.room_id:
             return [await self._rooms.get(booking.tenant, booking.room_id)]
-        return await self._rooms.page(booking.tenant, self._policy.pool)
+        return await self._rooms.page(booking.tenant, self._settings.pool)
 
     async def _commit(self, draft: Draft, days: Sequence[Day], room: Room, *, born: bool) -> Booked:
         booking = replace(draft.booking, room_id=room.room_id)
@@ -126,7 +132,7 @@ class Maker:
         return Booked(booking, room)
 
     def _draft(self, caller: Caller, request: BookingCreate, address: str) -> Draft:
-        pool = self._policy.pool
+        pool = self._settings.pool
         booking = Booking(
             booking_id=self._ids.booking_id(pool, request.start_time),
             tenant=caller.tenant,
@@ -154,19 +160,23 @@ class Maker:
         )
 
     def _check(self, request: BookingCreate) -> None:
-        errors = interval_errors(request, self._clock, self._policy)
+        errors = interval_errors(request, self._clock, self._settings)
         if errors:
             fields = ", ".join(dict.fromkeys(e.field for e in errors))
             raise Problem(400, "invalid_request", {"fields": fields}, errors=errors)
 
 
-def interval_errors(request: BookingCreate, clock: Clock, policy: Policy) -> list[FieldError]:
+def interval_errors(request: BookingCreate, clock: Clock, settings: Settings) -> list[FieldError]:
     now, start, end = clock.now(), request.start_time, request.end_time
     rules = [
         (start >= end, "end_time", "must be after start_time"),
-        (end - start > policy.max_booking, "end_time", f"at most {policy.max_booking} long"),
+        (end - start > settings.max_booking, "end_time", f"at most {settings.max_booking} long"),
         (start < now - LATE, "start_time", "must not be in the past"),
-        (start > now + policy.horizon, "start_time", f"at most {policy.horizon.days} days ahead"),
+        (
+            start > now + settings.horizon,
+            "start_time",
+            f"at most {settings.horizon.days} days ahead",
+        ),
         (end <= now, "end_time", "must be in the future"),
     ]
     return [FieldError(field, message) for broken, field, message in rules if broken]

@@ -6,21 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from shared.bookings.calendar import Audit, Calendar, Stored
+from shared.bookings.calendar import Calendar
 from shared.bookings.claims import Claim, partition
 from shared.bookings.index import BookingIndex
 from shared.bookings.making import Booked, Maker, event_data
 from shared.bookings.models import Booking, BookingCreate, Room, RoomCreate, State, Status
-from shared.bookings.policy import Policy
 from shared.bookings.rooms import Hosts, Rooms
+from shared.bookings.rows import Audit, Stored
 from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, StorageError
+
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
 
 T = TypeVar("T")
 
@@ -42,7 +45,7 @@ class Bookings:
         index: BookingIndex,
         outbox: Outbox,
         hosts: Hosts,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._maker = maker
@@ -51,16 +54,16 @@ class Bookings:
         self._index = index
         self._outbox = outbox
         self._hosts = hosts
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
 
     # -- rooms -------------------------------------------------------------------------------------
 
     async def create_room(self, caller: Caller, request: RoomCreate) -> Room:
         """Makes the room in a running Janus first, so that a failure there leaves nothing here."""
-        room = self._rooms.draft(caller.tenant, self._policy.pool, request)
+        room = self._rooms.draft(caller.tenant, self._settings.pool, request)
         now = self._clock.now()
-        host = await self._hosts.host_for(self._policy.pool, now, now)
+        host = await self._hosts.host_for(self._settings.pool, now, now)
         if host:
             await host.make(room, "room_create_failed")
         try:
@@ -72,7 +75,7 @@ class Bookings:
         return room
 
     async def rooms(self, caller: Caller, after: int, limit: int) -> Page[Room]:
-        found = await self._rooms.page(caller.tenant, self._policy.pool, after, limit + 1)
+        found = await self._rooms.page(caller.tenant, self._settings.pool, after, limit + 1)
         more = len(found) > limit
         return Page(found[:limit], str(found[limit - 1].room_id) if more else "")
 
@@ -80,8 +83,8 @@ class Bookings:
         """The room, and whether it has a booking that has not ended."""
         room = await self._rooms.get(caller.tenant, room_id)
         now = self._clock.now()
-        since = now - self._policy.max_booking
-        until = now + self._policy.horizon + timedelta(days=1)
+        since = now - self._settings.max_booking
+        until = now + self._settings.horizon + timedelta(days=1)
         return room, await self._rooms.has_claim_after(room, now, (since, until))
 
     def now(self) -> datetime:
@@ -156,7 +159,7 @@ class Bookings:
 
     def shows_password(self, booking: Booking) -> bool:
         """Near the session only (5.5.3)."""
-        opens = booking.start - self._policy.password_early
+        opens = booking.start - self._settings.password_early
         return booking.state is State.ACTIVE and opens <= self._clock.now() < booking.end
 
     async def cancel(self, caller: Caller, booking_id: int, address: str) -> None:
@@ -167,8 +170,8 @@ class Bookings:
             return
         if booking.state is State.ENDED or now >= booking.start:
             raise Problem(403, "booking_started")
-        if now > booking.start - self._policy.cancel_notice and not caller.is_admin:
-            raise Problem(400, "cancel_too_late", {"notice": str(self._policy.cancel_notice)})
+        if now > booking.start - self._settings.cancel_notice and not caller.is_admin:
+            raise Problem(400, "cancel_too_late", {"notice": str(self._settings.cancel_notice)})
         audit = Audit(caller.sub, "booking.cancel", address)
         await self._close(stored, booking.cancelled(), audit, EventType.BOOKING_CANCELLED)
 

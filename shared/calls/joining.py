@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
-from shared.bookings.calendar import Stored
 from shared.bookings.claims import home_of
 from shared.bookings.models import Booking, Room, State
+from shared.bookings.rows import Stored
 from shared.bookings.service import Bookings
 from shared.calls.models import IceServer, InviteJoinRequest, JoinRequest, Seat, Ticket, Visit
 from shared.calls.store import CallStore, Seats
@@ -26,20 +25,14 @@ from shared.platform.ids import Ids
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict
 
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
+
 CONNECTING = timedelta(seconds=60)
 """How long a seat is kept for a browser that holds a ticket and is not in the room yet."""
 
 RETRY_AFTER = {"Retry-After": "2"}
 TRIES = 6
-
-
-class Policy(Protocol):
-    @property
-    def join_early(self) -> timedelta: ...
-    @property
-    def join_grace(self) -> timedelta: ...
-    @property
-    def ice_servers(self) -> Sequence[Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Joining:
         store: CallStore,
         invites: Invites,
         janus_key: str,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -68,7 +61,7 @@ class Joining:
         self._store = store
         self._invites = invites
         self._janus_key = janus_key
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
         self._ids = ids
 
@@ -91,7 +84,7 @@ class Joining:
 
     def invite_token(self, booking: Booking) -> str:
         """The link's token for the other person: it ends with the booking."""
-        expires = booking.end + self._policy.join_grace
+        expires = booking.end + self._settings.join_grace
         return self._invites.issue(booking.booking_id, booking.tenant, expires, "guest")
 
     async def _join(self, stored: Stored, person: Person, nonce: str) -> Ticket:
@@ -116,7 +109,7 @@ class Joining:
             raise Problem(410, "booking_cancelled")
         if booking.state is State.ENDED or now >= booking.end:
             raise Problem(410, "booking_over")
-        opens = booking.start - self._policy.join_early
+        opens = booking.start - self._settings.join_early
         if now < booking.start and now >= opens:
             opens = max(opens, await self._previous_end(booking))
         if now < opens:
@@ -199,7 +192,7 @@ class Joining:
     def _ticket(
         self, booking: Booking, room: Room, located: Ready, visit: Visit, *, host: bool
     ) -> Ticket:
-        expires = booking.end + self._policy.join_grace
+        expires = booking.end + self._settings.join_grace
         secret = vm_keys(self._janus_key, located.vm).token_secret
         return Ticket(
             booking_id=booking.booking_id,
@@ -211,7 +204,7 @@ class Joining:
             session_token=session_token(secret, expires),
             room_token=room_token(secret, room.room_id, expires),
             pin=self._bookings.password(room),
-            ice_servers=[IceServer.model_validate(server) for server in self._policy.ice_servers],
+            ice_servers=[IceServer.model_validate(server) for server in self._settings.ice_servers],
             start_time=booking.start,
             end_time=booking.end,
             expires_at=expires,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared.calls.models import Call, Visit
 from shared.calls.records import calls, joined, left
@@ -21,17 +21,13 @@ from shared.platform.queues import JANUS_EVENTS, Queues
 from shared.platform.tables import Conflict, Delete, Insert, Op, Replace, Row
 from shared.platform.turns import Turns
 
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
+
 SETTLING = timedelta(seconds=5)
 """A participant that joined this shortly before we looked may be missing in what we saw."""
 
 TRIES = 6
-
-
-class Policy(Protocol):
-    @property
-    def call_gap(self) -> timedelta: ...
-    @property
-    def max_booking(self) -> timedelta: ...
 
 
 class Calls:
@@ -42,7 +38,7 @@ class Calls:
         secrets: RoomSecrets,
         outbox: Outbox,
         queues: Queues,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -50,7 +46,7 @@ class Calls:
         self._secrets = secrets
         self._outbox = outbox
         self._queues = queues
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
         self._turns = Turns()
 
@@ -163,7 +159,7 @@ class Calls:
     # -- records -------------------------------------------------------------------------------
 
     async def _visits(self, room_id: int, booking_id: int) -> list[Visit]:
-        since = self._clock.now() - 2 * self._policy.max_booking
+        since = self._clock.now() - 2 * self._settings.max_booking
         found = await self._store.visits(room_id, since)
         return [visit for visit in found if visit.booking_id == booking_id]
 
@@ -175,7 +171,7 @@ class Calls:
     async def _persist(self, room_id: int, booking_id: int) -> None:
         for _ in range(TRIES):
             visits = await self._visits(room_id, booking_id)
-            found = calls(visits, self._clock.now(), self._policy.call_gap)
+            found = calls(visits, self._clock.now(), self._settings.call_gap)
             if not found:
                 return
             if found[-1].ended_at is None:
@@ -194,7 +190,7 @@ class Calls:
         if last.ended_at:
             await self._store.mark_over(room_id, last.booking_id)
         elif not any(visit.present for visit in last.visits):
-            delay = self._policy.call_gap.total_seconds() + 0.5
+            delay = self._settings.call_gap.total_seconds() + 0.5
             check = {"check": {"room": room_id, "booking": last.booking_id}}
             await self._queues.put(JANUS_EVENTS, check, delay=delay)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from shared.events.catalogue import PLATFORM_TENANT, DomainEvent, EventType
 from shared.events.outbox import Outbox
@@ -20,6 +20,9 @@ from shared.fleet.store import FleetStore
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
 from shared.platform.clock import Clock, iso
+
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
 
 HUNG = timedelta(minutes=2)
 """How long a running machine may be without a Janus that answers before it is restarted."""
@@ -56,11 +59,6 @@ class Outcome:
     occupied: Mapping[int, Occupied] = field(default_factory=dict)
 
 
-class Policy(Protocol):
-    @property
-    def vm_margin(self) -> timedelta: ...
-
-
 class Driver:
     def __init__(
         self,
@@ -69,7 +67,7 @@ class Driver:
         janus: JanusFactory,
         rooms: RoomKeeper,
         outbox: Outbox,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -77,7 +75,7 @@ class Driver:
         self._janus = janus
         self._rooms = rooms
         self._outbox = outbox
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
 
     async def step(self, task: Task) -> Outcome:
@@ -235,7 +233,7 @@ class Driver:
 
     def _keep(self, task: Task, vm: Vm, occupied: Mapping[int, Occupied]) -> bool:
         live = any(_people(o) for o in occupied.values())
-        waiting = self._clock.now() < vm.needed_until + self._policy.vm_margin
+        waiting = self._clock.now() < vm.needed_until + self._settings.vm_margin
         return bool(task.staying) or live or waiting
 
     async def _deallocate(self, machine: Machine, vm: Vm) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from shared.bookings.claims import Claim
 from shared.bookings.service import Bookings
@@ -20,18 +20,8 @@ from shared.platform import logs
 from shared.platform.clock import Clock
 from shared.platform.tables import Conflict
 
-
-class Policy(Protocol):
-    @property
-    def pool(self) -> int: ...
-    @property
-    def vm_lead(self) -> timedelta: ...
-    @property
-    def join_early(self) -> timedelta: ...
-    @property
-    def join_grace(self) -> timedelta: ...
-    @property
-    def max_booking(self) -> timedelta: ...
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +43,14 @@ class Reconciler:
         store: FleetStore,
         compute: Compute,
         driver: Driver,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._bookings = bookings
         self._store = store
         self._compute = compute
         self._driver = driver
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
         self._turn = asyncio.Lock()
 
@@ -70,10 +60,12 @@ class Reconciler:
             return await self._pass(self._clock.now())
 
     async def _pass(self, now: datetime) -> Report:
-        policy = self._policy
+        settings = self._settings
         claims, fleet, machines = await asyncio.gather(
-            self._bookings.claims(policy.pool, now - policy.max_booking, now + policy.vm_lead),
-            self._store.load(policy.pool),
+            self._bookings.claims(
+                settings.pool, now - settings.max_booking, now + settings.vm_lead
+            ),
+            self._store.load(settings.pool),
             self._compute.machines(),
         )
         due = {c.booking_id: c for c in claims if self._due(c, now)}
@@ -90,10 +82,10 @@ class Reconciler:
         return Report(occupied, placed, bool(unplaced) or any(o.restless for o in outcomes))
 
     def _due(self, claim: Claim, now: datetime) -> bool:
-        return claim.start - self._policy.vm_lead <= now < self._until(claim)
+        return claim.start - self._settings.vm_lead <= now < self._until(claim)
 
     def _until(self, claim: Claim) -> datetime:
-        return claim.end if claim.ended else claim.end + self._policy.join_grace
+        return claim.end if claim.ended else claim.end + self._settings.join_grace
 
     def _over(
         self, fleet: Fleet, claims: Sequence[Claim], due: Mapping[int, Claim], now: datetime
@@ -124,7 +116,7 @@ class Reconciler:
             for m in machines
             if not held_back(fleet.vms.get(m.name), now)
         ]
-        opens = self._policy.join_early
+        opens = self._settings.join_early
         loads = [
             Load(c.booking_id, c.start, self._until(c), pinned=c.start - opens <= now)
             for c in due.values()

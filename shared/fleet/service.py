@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 
 from shared.bookings.models import Booking, Room
 from shared.bookings.rooms import RoomHost
@@ -25,18 +25,10 @@ LAST_WAKE = 40
 MOVING = frozenset(
     {EventType.BOOKING_CREATED, EventType.BOOKING_CANCELLED, EventType.BOOKING_ENDED}
 )
+
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
 """Events that may change what is wanted of the machines."""
-
-
-class Policy(Protocol):
-    @property
-    def pool(self) -> int: ...
-    @property
-    def vm_capacity(self) -> int: ...
-    @property
-    def vm_lead(self) -> timedelta: ...
-    @property
-    def join_early(self) -> timedelta: ...
 
 
 Waiting = Literal["waiting", "starting", "retrying"]
@@ -81,22 +73,22 @@ class FleetHosts:
         store: FleetStore,
         secrets: RoomSecrets,
         janus: JanusFactory,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._store = store
         self._secrets = secrets
         self._janus = janus
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
 
     async def host_for(self, pool: int, start: datetime, end: datetime) -> RoomHost | None:
         """Reads nothing while the booking's machine is not due."""
-        if self._clock.now() < start - self._policy.vm_lead:
+        if self._clock.now() < start - self._settings.vm_lead:
             return None
         fleet = await self._store.load(pool)
         ready = [vm for vm in fleet.vms.values() if vm.state is VmState.READY]
-        carriers = [Carrier(vm.name, self._policy.vm_capacity, on=True) for vm in ready]
+        carriers = [Carrier(vm.name, self._settings.vm_capacity, on=True) for vm in ready]
         loads = [Load(p.booking_id, p.start, p.end) for p in fleet.placements.values()]
         current = {p.booking_id: p.vm for p in fleet.placements.values()}
         name = place([*loads, Load(0, start, end)], carriers, current).get(0)
@@ -111,18 +103,18 @@ class FleetService:
         store: FleetStore,
         janus: JanusFactory,
         queues: Queues,
-        policy: Policy,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._store = store
         self._janus = janus
         self._queues = queues
-        self._policy = policy
+        self._settings = settings
         self._clock = clock
 
     async def locate(self, booking: Booking) -> Ready | Waiting:
         """Where the booking's room is, as the reconciler left it a moment ago."""
-        fleet = await self._store.load(self._policy.pool)
+        fleet = await self._store.load(self._settings.pool)
         placement = fleet.placements.get(booking.booking_id)
         vm = fleet.vms.get(placement.vm) if placement else None
         if placement is None or vm is None:
@@ -142,13 +134,13 @@ class FleetService:
         """Subscriber: a booking for now must not wait for the next tick."""
         if event.type in MOVING:
             start = parse(str(event.data["start_time"]))
-            if start - self._policy.vm_lead <= self._clock.now():
+            if start - self._settings.vm_lead <= self._clock.now():
                 await self.wake()
 
     async def health(self) -> Literal["ok", "idle", "down"]:
         """`idle` while no call could begin; `down` when one could and its Janus does not answer."""
-        fleet = await self._store.load(self._policy.pool)
-        opens = self._clock.now() + self._policy.join_early
+        fleet = await self._store.load(self._settings.pool)
+        opens = self._clock.now() + self._settings.join_early
         open_now = {p.vm for p in fleet.placements.values() if p.start <= opens}
         wanted = {p.vm for p in fleet.placements.values()}
         for name in sorted(open_now):

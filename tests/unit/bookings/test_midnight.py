@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.bookings.calendar import PENDING_PATIENCE
+from shared.bookings.foreign import PENDING_PATIENCE
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, StorageUnavailable
 from tests.world import ALICE, World
