@@ -179,7 +179,7 @@ def oracle(sets: list[frozenset[int]], after: datetime, days: int) -> datetime |
     return None
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     schedules(),
     st.integers(0, 8 * 366 * 86_400_000_000).map(

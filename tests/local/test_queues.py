@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -69,11 +70,11 @@ async def test_without_base64_the_text_is_the_body(world: World) -> None:
 
 
 async def test_what_is_not_base64_goes_to_poison_unseen(world: World) -> None:
-    await world.put_text("not <base64>!", "abc", "")
+    await world.put_text("it's a <text>", "abc", "")
     await world.listener().start()
     await until(lambda: world.bodies == [b""])
     await until(world.empty)
-    assert sorted(await world.visible(world.poison_name)) == ["abc", "not <base64>!"]
+    assert sorted(await world.visible(world.poison_name)) == ["abc", "it's a <text>"]
     lines = world.events()
     assert [line["event"] for line in lines] == ["queue.poisoned"] * 2
     assert lines[0]["dequeue_count"] == 1
@@ -99,6 +100,7 @@ async def test_what_fails_comes_again_and_then_is_poison(world: World) -> None:
     (poisoned,) = world.events("queue.poisoned")
     fields = (poisoned["function"], poisoned["queue"], poisoned["message_id"])
     assert fields == ("work", world.name, world.got[0].id)
+    assert poisoned["dequeue_count"] == 3
 
 
 async def test_a_failed_one_rests_for_the_visibility_timeout(world: World) -> None:
@@ -133,9 +135,11 @@ async def test_what_was_taken_too_often_is_poison_unseen(world: World) -> None:
 async def test_a_poison_queue_has_no_poison_queue(world: World) -> None:
     world.act = boom
     await world.put_text("YmFk", "not base64", queue=world.poison_name)
-    await world.listener(world.poison_name, max_dequeue_count=1).start()
+    listener = world.listener(world.poison_name)
+    await listener.start()
     await until(lambda: bool(world.events("queue.failed")))
-    await until(lambda: world.running == 0)
+    await listener.stop()
+    assert [line["event"] for line in world.events()] == ["queue.failed"]
     assert await world.count(world.poison_name) == 2
     assert await world.visible(world.poison_name) == []
     assert await world.count(f"{world.poison_name}-poison") == -1
@@ -175,6 +179,15 @@ async def test_invisibility_is_renewed_while_the_function_runs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_storage, "LEASE_SECONDS", 2)
+    monkeypatch.setattr(queue_storage, "RENEW_AGAIN_SECONDS", 0.1)
+    update, failures = QueueClient.update_message, iter([OSError("the first renewal fails")])
+
+    async def renew(*args: Any, **options: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return await update(*args, **options)
+
+    monkeypatch.setattr(QueueClient, "update_message", renew)
     world.hold.clear()
     await world.put(b"slow")
     await world.listener().start()
