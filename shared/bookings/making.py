@@ -90,7 +90,7 @@ class Maker:
         raise Problem(503, "calendar_busy", headers={"Retry-After": "1"})
 
     async def _attempt(self, draft: Draft, *, first: bool) -> Booked:
-        booking, policy = draft.booking, self._settings
+        booking, settings = draft.booking, self._settings
         announce = [self._calendar.announce(draft), self._index.put(booking)] if first else []
         (days, rooms, host), _ = await asyncio.gather(
             asyncio.gather(
