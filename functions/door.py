@@ -176,6 +176,7 @@ def _body(req: func.HttpRequest, model: type[Any]) -> Any:
         raise Problem(415, "unsupported_media")
     try:
         value = json.loads(raw or b"{}")
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise Problem(400, "invalid_json") from error
     return _validated(model, value)

@@ -108,7 +108,7 @@ class Services:
         report = await self.reconciler.run()
         await self.calls.reconcile(report)
         if report.restless:
-            await self.fleet.wake(attempt + 1)
+            await self.fleet.follow(attempt)
 
     def invite_url(self, booking: Booking) -> str:
         """The token stays in the fragment: no server and no log ever sees it."""

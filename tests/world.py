@@ -12,6 +12,7 @@ from shared.bookings.making import Booked
 from shared.bookings.models import BookingCreate
 from shared.bootstrap import Ports, Services
 from shared.calls.models import InviteJoinRequest, JoinRequest, Ticket
+from shared.events.catalogue import DomainEvent
 from shared.platform.auth import Caller
 from shared.platform.clock import iso
 from shared.platform.queues import FLEET_WAKE, JANUS_EVENTS, OUTBOX
@@ -59,6 +60,12 @@ class World:
             random=random.Random(7),
         )
         self.services = Services(self.settings, ports)
+        self.left: list[DomainEvent] = []
+        self.services.relay.subscribers.append(self._saw)
+
+    async def _saw(self, event: DomainEvent) -> None:
+        """`left` holds the events that have left the outbox."""
+        self.left.append(event)
 
     @property
     def now(self) -> datetime:

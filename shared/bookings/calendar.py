@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from shared.bookings.claims import (
     AFTER_CLAIMS,
+    CLAIM,
     HEAD,
     Claim,
     Day,
     home_of,
+    partition,
     partitions_of,
 )
-from shared.bookings.foreign import ABORTED, COMMITTED, ForeignClaims, holds
+from shared.bookings.foreign import ABORTED, COMMITTED, ForeignClaims
 from shared.bookings.models import Booking, State
 from shared.bookings.rows import TABLE, Audit, Draft, Stored, audit_row, booking_row, stored_booking
 from shared.events.catalogue import DomainEvent
@@ -63,6 +66,16 @@ class Calendar:
         row = await self._tables.get(TABLE, home, f"m|{booking_id}") if home else None
         return stored_booking(row) if row else None
 
+    async def has_claim_after(
+        self, room_id: int, now: datetime, days: tuple[datetime, datetime]
+    ) -> bool:
+        """Whether a booking of the room ends after `now`; looks at those that start in `days`."""
+        pool = Ids.room_pool(room_id)
+        pks = (partition(pool, days[0].date()), partition(pool, days[1].date()))
+        rows = await self._tables.scan(TABLE, pks, (CLAIM, AFTER_CLAIMS), {"room_id": room_id})
+        claims = (Claim.from_row(row) for row in rows)
+        return any(not claim.foreign and claim.end > now for claim in claims)
+
     # -- making a booking ------------------------------------------------------------------------
 
     async def claim(self, draft: Draft, days: Sequence[Day], event: DomainEvent) -> None:
@@ -81,7 +94,7 @@ class Calendar:
             if not (await self._stands(draft) or await self._abandon(claim, others)):
                 raise Contended if isinstance(error, Conflict) else error from error
         for day in others:
-            await self.foreign.apply(replace(claim, pk=day.pk), COMMITTED)
+            await self.foreign.confirm(replace(claim, pk=day.pk))
 
     def _new_claim(self, draft: Draft) -> Claim:
         booking = draft.booking
@@ -124,7 +137,7 @@ class Calendar:
         fate = await self.foreign.decide(claim)
         if fate == ABORTED:
             for day in others:
-                await self.foreign.apply(replace(claim, pk=day.pk), ABORTED)
+                await self.foreign.release(replace(claim, pk=day.pk))
         return fate == COMMITTED
 
     # -- changing a booking ------------------------------------------------------------------------
@@ -154,8 +167,8 @@ class Calendar:
         """Frees the other days at once; after a crash here, `settle` frees them when asked."""
         for day in await self.read(partitions_of(before)[1:]):
             claim = day.claims.get(before.booking_id)
-            if claim and not holds(after, claim):
-                await self.foreign.apply(claim, ABORTED)
+            if claim:
+                await self.foreign.follow(claim, after)
 
 
 def _head(day: Day) -> Op:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from shared.bookings.models import Booking
 from shared.platform.clock import iso, parse
+from shared.platform.intervals import peak
 from shared.platform.tables import Row, Value
 
 HEAD = "a"
@@ -130,9 +131,3 @@ class Day:
         """The most claims that hold at one moment of [start, end) on this day."""
         first, last = day_bounds(self.pk)
         return peak(self.claims.values(), max(start, first), min(end, last))
-
-
-def peak(claims: Iterable[Claim], start: datetime, end: datetime) -> int:
-    inside = [c for c in claims if c.overlaps(start, end)]
-    moments = {max(c.start, start) for c in inside}
-    return max((sum(c.start <= at < c.end for c in inside) for at in moments), default=0)

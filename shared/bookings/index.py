@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from shared.bookings.models import Booking
-from shared.platform.clock import iso
+from shared.platform.clock import stamp
 from shared.platform.tables import Conflict, Delete, StorageUnavailable, Tables, Upsert
 
 TABLE = "BookingIndex"
@@ -49,4 +49,4 @@ class BookingIndex:
 
 
 def _cursor(booking: Booking) -> str:
-    return f"{iso(booking.start)}|{booking.booking_id}"
+    return f"{stamp(booking.start)}|{booking.booking_id}"

@@ -17,6 +17,7 @@ from shared.bookings.rooms import Hosts, Rooms
 from shared.bookings.rows import Audit, Draft, NewRoom
 from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
+from shared.events.relay import PATIENCE
 from shared.platform import logs
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock, iso
@@ -31,6 +32,10 @@ TRIES = 12
 
 LATE = timedelta(minutes=5)
 """How far in the past a booking may begin: clocks differ, and «now» travels."""
+
+MOST_ROOMS = 1000
+"""Rooms of the tenant that are looked at: one answer of the table. With more, all of them taken, a
+new one is made."""
 
 Pause = Callable[[int], Awaitable[None]]
 """Waits before the n-th attempt: jittered in life, nothing in tests."""
@@ -81,20 +86,34 @@ class Maker:
             raise
 
     async def _persist(self, draft: Draft) -> Booked:
+        """Gives up well before the relay forgets the pointer that the first attempt has put."""
+        deadline = self._clock.now() + PATIENCE / 2
         for attempt in range(TRIES):
             await self._pause(attempt)
             try:
                 return await self._attempt(draft, first=attempt == 0)
             except Contended:
-                continue
+                draft = await self._fresh(draft)
+            if self._clock.now() > deadline:
+                break
         raise Problem(503, "calendar_busy", headers={"Retry-After": "1"})
+
+    async def _fresh(self, draft: Draft) -> Draft:
+        """With another id when somebody else's booking has ours: a million a day are not many."""
+        if not await self._calendar.find(draft.booking.booking_id):
+            return draft
+        await self._index.drop(draft.booking)
+        number = self._ids.booking_id(self._settings.pool, draft.booking.start)
+        booking = replace(draft.booking, booking_id=number)
+        await self._index.put(booking)
+        return replace(draft, booking=booking)
 
     async def _attempt(self, draft: Draft, *, first: bool) -> Booked:
         booking, settings = draft.booking, self._settings
         announce = [self._calendar.announce(draft), self._index.put(booking)] if first else []
         (days, rooms, host), _ = await asyncio.gather(
             asyncio.gather(
-                self._calendar.read(partitions(settings.pool, booking.start, booking.end)),
+                self._calendar.read(self._days(booking)),
                 self._candidates(booking),
                 self._hosts.host_for(settings.pool, booking.start, booking.end),
             ),
@@ -103,18 +122,27 @@ class Maker:
         days = [
             await self._calendar.foreign.settle(day, booking.start, booking.end) for day in days
         ]
-        apart = settings.join_early + settings.join_grace
-        room = choose(days, rooms, booking, capacity=settings.pool_capacity, apart=apart)
+        room = choose(days, rooms, booking, capacity=settings.pool_capacity, apart=self._apart)
         born = room is None
         room = room or self._rooms.draft(booking.tenant, settings.pool)
         if host:
-            await host.make(room, "new_room_create_failed")
-        return await self._commit(draft, days, room, born=born)
+            await host.make(room, "new_room_create_failed" if born else "room_create_failed")
+        own = set(partitions(settings.pool, booking.start, booking.end))
+        return await self._commit(draft, [day for day in days if day.pk in own], room, born=born)
+
+    def _days(self, booking: Booking) -> list[str]:
+        """The days that decide: when we choose the room, also those of its neighbours in time."""
+        apart = timedelta(0) if booking.room_id else self._apart
+        return partitions(self._settings.pool, booking.start - apart, booking.end + apart)
+
+    @property
+    def _apart(self) -> timedelta:
+        return self._settings.join_early + self._settings.join_grace
 
     async def _candidates(self, booking: Booking) -> Sequence[Room]:
         if booking.room_id:
             return [await self._rooms.get(booking.tenant, booking.room_id)]
-        return await self._rooms.page(booking.tenant, self._settings.pool)
+        return await self._rooms.page(booking.tenant, self._settings.pool, limit=MOST_ROOMS)
 
     async def _commit(self, draft: Draft, days: Sequence[Day], room: Room, *, born: bool) -> Booked:
         booking = replace(draft.booking, room_id=room.room_id)

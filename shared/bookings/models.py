@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload, Utc
 
 DEFAULT_ROOM_SIZE = 2
 MAX_ROOM_SIZE = 16
+MAX_METADATA = 8192
+"""Characters: a table's property holds 32 K."""
+
+PLAIN = r"^[^\x00-\x1f\x7f]*$"
+"""Text without control characters."""
 
 RoomId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(value, ensure_ascii=False)) > MAX_METADATA:
+        raise ValueError(f"should have at most {MAX_METADATA} characters as JSON")
+    return value
 
 
 class RoomCreate(Payload):
     """Body of `POST /rooms` (5.3.2)."""
 
     max_participants: Annotated[int, Field(ge=1, le=MAX_ROOM_SIZE)] = DEFAULT_ROOM_SIZE
-    optional_name: Annotated[str, Field(max_length=200)] | None = None
-    metadata: dict[str, Any] | None = None
+    optional_name: Annotated[str, Field(max_length=200, pattern=PLAIN)] | None = None
+    metadata: Annotated[dict[str, Any], AfterValidator(_small)] | None = None
 
 
 class RoomView(Payload):

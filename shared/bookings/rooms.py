@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.bookings.claims import CLAIM, partition
 from shared.bookings.models import DEFAULT_ROOM_SIZE, Room, RoomCreate
 from shared.platform.clock import Clock, iso, parse
 from shared.platform.crypto import Crypto
@@ -16,7 +15,6 @@ from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, Insert, Row, Tables, Value
 
 TABLE = "Rooms"
-CALENDAR = "Calendar"
 
 
 class RoomHost(Protocol):
@@ -103,16 +101,6 @@ class Rooms:
             TABLE, partition_of(tenant, pool), _rk(after + 1), "", limit
         )
         return [_room(row) for row in rows]
-
-    async def has_claim_after(
-        self, room: Room, now: datetime, days: tuple[datetime, datetime]
-    ) -> bool:
-        """Whether a booking of the room ends after `now`; looks at those that start in `days`."""
-        pool = self._ids.room_pool(room.room_id)
-        pks = (partition(pool, days[0].date()), partition(pool, days[1].date()))
-        where: Mapping[str, Value] = {"room_id": room.room_id}
-        rows = await self._tables.scan(CALENDAR, pks, (CLAIM, "c"), where)
-        return any(parse(str(row.data["end"])) > now for row in rows)
 
 
 def _row(room: Room) -> dict[str, Value]:

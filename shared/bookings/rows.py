@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.bookings.models import Booking, State
-from shared.platform.clock import Clock, iso, parse
+from shared.platform.clock import Clock, iso, parse, stamp
 from shared.platform.ids import Ids
 from shared.platform.tables import Insert, Row, Value
 
@@ -95,4 +95,4 @@ def audit_row(audit: Audit, booking_id: int, clock: Clock, ids: Ids) -> Insert:
         "subject": str(booking_id),
         "address": audit.address,
     }
-    return Insert(f"u|{now}|{ids.token()}", row)
+    return Insert(f"u|{stamp(clock.now())}|{ids.token()}", row)

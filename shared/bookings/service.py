@@ -18,9 +18,9 @@ from shared.bookings.rows import Audit, Stored
 from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
-from shared.platform.clock import Clock
+from shared.platform.clock import Clock, stamp
 from shared.platform.problems import Problem
-from shared.platform.tables import Conflict, StorageError
+from shared.platform.tables import Conflict
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -68,7 +68,7 @@ class Bookings:
             await host.make(room, "room_create_failed")
         try:
             await self._rooms.insert(room)
-        except StorageError:
+        except BaseException:
             if host:
                 await host.unmake(room)
             raise
@@ -85,7 +85,7 @@ class Bookings:
         now = self._clock.now()
         since = now - self._settings.max_booking
         until = now + self._settings.horizon + timedelta(days=1)
-        return room, await self._rooms.has_claim_after(room, now, (since, until))
+        return room, await self._calendar.has_claim_after(room.room_id, now, (since, until))
 
     def now(self) -> datetime:
         """The moment by which a booking's status is told."""
@@ -104,6 +104,8 @@ class Bookings:
     ) -> Page[Booking]:
         """The caller's own bookings in the order of their starts."""
         now = self._clock.now()
+        if status == "upcoming":  # not through years of the past
+            after = max(after, stamp(now - self._settings.max_booking))
         found: list[tuple[str, Booking]] = []
         async for cursor, booking in self._hinted(caller, day, after, limit):
             if status in (None, booking.status(now)):
@@ -120,7 +122,7 @@ class Bookings:
             hints = await self._index.page(
                 caller.tenant, caller.sub, day=day, after=after, limit=chunk + 1
             )
-            stored = await asyncio.gather(*(self._calendar.find(h.booking_id) for h in hints))
+            stored = await asyncio.gather(*(self.find(caller.tenant, h.booking_id) for h in hints))
             for hint, found in zip(hints, stored, strict=True):
                 if found and found.booking.booker == caller.sub:
                     yield hint.cursor, found.booking

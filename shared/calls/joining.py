@@ -12,7 +12,7 @@ from shared.bookings.claims import home_of
 from shared.bookings.models import Booking, Room, State
 from shared.bookings.rows import Stored
 from shared.bookings.service import Bookings
-from shared.calls.models import IceServer, InviteJoinRequest, JoinRequest, Seat, Ticket, Visit
+from shared.calls.models import InviteJoinRequest, JoinRequest, Seat, Ticket, Visit
 from shared.calls.store import CallStore, Seats
 from shared.fleet.service import FleetService, Ready, Waiting
 from shared.janus.keys import room_secret, vm_keys
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 CONNECTING = timedelta(seconds=60)
 """How long a seat is kept for a browser that holds a ticket and is not in the room yet."""
+
+RECOVERING = timedelta(seconds=30)
+"""How long a seat is kept for somebody who vanished without a word: after a Janus restart
+everybody has, and comes back within seconds."""
 
 RETRY_AFTER = {"Retry-After": "2"}
 TRIES = 6
@@ -119,7 +123,7 @@ class Joining:
     async def _previous_end(self, booking: Booking) -> datetime:
         """Early people never walk into the call that still runs in the same room."""
         pool = int(home_of(booking.booking_id)[:2])
-        since = booking.start - timedelta(days=1)
+        since = booking.start - self._settings.max_booking
         claims = await self._bookings.claims(pool, since, booking.start)
         ends = [
             claim.end
@@ -136,8 +140,13 @@ class Joining:
     async def _sit(
         self, booking: Booking, room: Room, located: Ready, person: Person, nonce: str
     ) -> Visit:
-        """Takes a seat, or its own again; the seat's former participant is out when it returns."""
-        key = hashlib.sha256(f"{person.id}\n{nonce}".encode()).hexdigest()[:16]
+        """Takes a seat, or its own again; the seat's former participant is out when it returns.
+
+        Whoever booked has one seat, wherever their newest browser is; guests share one invite, so
+        each of their browsers is somebody else.
+        """
+        browser = "" if person.host else nonce
+        key = hashlib.sha256(f"{person.id}\n{browser}".encode()).hexdigest()[:16]
         for _ in range(TRIES):
             present, seats = await asyncio.gather(
                 self._present(located.janus, room),
@@ -173,11 +182,13 @@ class Joining:
             raise Problem(503, "janus_unavailable", headers=RETRY_AFTER) from error
 
     def _others(self, seats: Seats, present: set[int], key: str) -> int:
-        """The seats of others that are in use: in the room, or on the way there."""
-        since = self._clock.now() - CONNECTING
+        """The seats of others that are in use: in the room, on the way there, or back soon."""
+        now = self._clock.now()
+        others = (seat for seat in seats.taken if seat.key != key)
         return sum(
-            seat.key != key and (seat.participant_id in present or seat.issued_at > since)
-            for seat in seats.taken
+            seat.participant_id in present
+            or _expected(seat, seats.visits.get(seat.participant_id), now)
+            for seat in others
         )
 
     async def _clear(self, janus: Janus, room: Room, unseated: set[int]) -> None:
@@ -204,11 +215,19 @@ class Joining:
             session_token=session_token(secret, expires),
             room_token=room_token(secret, room.room_id, expires),
             pin=self._bookings.password(room),
-            ice_servers=[IceServer.model_validate(server) for server in self._settings.ice_servers],
+            ice_servers=self._settings.ice_servers,
             start_time=booking.start,
             end_time=booking.end,
             expires_at=expires,
         )
+
+
+def _expected(seat: Seat, visit: Visit | None, now: datetime) -> bool:
+    """Whether somebody who is not in the room will be. Whoever left for good has no seat any more:
+    Janus' event frees it."""
+    if visit is None or not visit.joined_at:
+        return now - seat.issued_at < CONNECTING
+    return visit.left_at is None or now - visit.left_at < RECOVERING
 
 
 def _starting(state: str) -> Problem:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from shared.platform.clock import iso, parse
-from shared.platform.payload import Payload, Utc
+from shared.platform.payload import IceServer, Payload, Utc
 from shared.platform.tables import Row, Value
 
 Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -28,14 +28,6 @@ class InviteJoinRequest(JoinRequest):
     """`token` is the invite from the link's fragment."""
 
     token: Annotated[str, Field(min_length=1, max_length=4096)]
-
-
-class IceServer(Payload):
-    """As browsers take it (RTCIceServer)."""
-
-    urls: str | list[str]
-    username: str | None = None
-    credential: str | None = None
 
 
 class Ticket(Payload):
@@ -95,6 +87,8 @@ class Visit:
     person: str
     display: str
     joined_at: datetime | None = None
+    media_at: datetime | None = None
+    media_lost_at: datetime | None = None
     left_at: datetime | None = None
     etag: str = ""
 
@@ -113,8 +107,7 @@ class Visit:
             "tenant": self.tenant,
             "person": self.person,
             "display": self.display,
-            "joined_at": iso(self.joined_at) if self.joined_at else "",
-            "left_at": iso(self.left_at) if self.left_at else "",
+            **{name: _text(getattr(self, name)) for name in TIMES},
         }
 
     @classmethod
@@ -126,10 +119,20 @@ class Visit:
             tenant=data["tenant"],
             person=data["person"],
             display=data["display"],
-            joined_at=parse(data["joined_at"]) if data["joined_at"] else None,
-            left_at=parse(data["left_at"]) if data["left_at"] else None,
             etag=row.etag,
+            **{name: _moment(data[name]) for name in TIMES},
         )
+
+
+TIMES = ("joined_at", "media_at", "media_lost_at", "left_at")
+
+
+def _text(moment: datetime | None) -> str:
+    return iso(moment) if moment else ""
+
+
+def _moment(text: str) -> datetime | None:
+    return parse(text) if text else None
 
 
 def visit_rk(participant_id: int) -> str:
@@ -139,10 +142,10 @@ def visit_rk(participant_id: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One stretch of time in which somebody was in a booking's room. `ended_at` is None while it
-    lasts. `number` counts the stretches of the booking from 0."""
+    lasts. `key` is the participant id by which it was first recorded, 0 before."""
 
     booking_id: int
-    number: int
+    key: int
     tenant: str
     started_at: datetime
     ended_at: datetime | None
@@ -150,4 +153,4 @@ class Call:
 
     @property
     def rk(self) -> str:
-        return f"c|{self.booking_id}|{self.number:04d}"
+        return f"c|{self.booking_id}|{self.key:016d}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.calls.models import Call, Visit
-from shared.calls.records import calls, joined, left
+from shared.calls.records import CHANGES, calls, joined, left, recognise
 from shared.calls.store import CallStore, call_row
 from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
@@ -71,9 +71,7 @@ class Calls:
 
     async def _apply(self, event: Mapping[str, Any]) -> int:
         """Returns the booking whose record may change; 0 for none."""
-        change = {"joined": joined, "left": left}.get(event["type"])
-        if change is None:
-            return 0
+        change = CHANGES[event["type"]]
         room_id, participant_id = int(event["room"]), int(event["participant"])
         for _ in range(TRIES):
             visit = await self._store.visit(room_id, participant_id)
@@ -107,12 +105,24 @@ class Calls:
             placement = occupied.placement
             by_room.setdefault((placement.vm, placement.room_id), []).append(occupied)
         for sharing in by_room.values():
-            await self._look(sharing)
+            await self._isolated(sharing[0].placement.room_id, self._look(sharing))
         for room_id, booking_id in await self._store.open_calls():
-            if booking_id not in report.placed:
-                await self._correct(room_id, booking_id, frozenset(), self._clock.now())
             if booking_id not in report.occupied:
-                await self._record(room_id, booking_id)
+                gone = report.placed is not None and booking_id not in report.placed
+                await self._isolated(room_id, self._unseen(room_id, booking_id, gone=gone))
+
+    async def _isolated(self, room_id: int, work: Awaitable[None]) -> None:
+        """One room's failure never keeps the others from their records."""
+        try:
+            await work
+        except Exception as error:
+            logs.exception("call.look_failed", error, room_id=room_id)
+
+    async def _unseen(self, room_id: int, booking_id: int, *, gone: bool) -> None:
+        """A call that nobody could look at; over when its booking has no machine any more."""
+        if gone:
+            await self._correct(room_id, booking_id, frozenset(), self._clock.now())
+        await self._record(room_id, booking_id)
 
     async def _look(self, sharing: Sequence[Occupied]) -> None:
         """One room, and every booking that it serves at the moment."""
@@ -166,25 +176,26 @@ class Calls:
     async def _record(self, room_id: int, booking_id: int) -> None:
         """Writes the booking's calls as its visits tell them, and the events of what is new."""
         async with self._turns.of(str(room_id)):
-            await self._persist(room_id, booking_id)
+            for _ in range(TRIES):
+                try:
+                    return await self._persist(room_id, booking_id)
+                except Conflict:
+                    continue
+        raise Conflict(f"the calls of {booking_id} keep changing")
 
     async def _persist(self, room_id: int, booking_id: int) -> None:
-        for _ in range(TRIES):
-            visits = await self._visits(room_id, booking_id)
-            found = calls(visits, self._clock.now(), self._settings.call_gap)
-            if not found:
-                return
-            if found[-1].ended_at is None:
-                await self._store.mark_open(room_id, booking_id)
-            stored = {row.rk: row for row in await self._store.calls(room_id, booking_id)}
-            ops, events = self._changes(room_id, found, stored)
-            try:
-                if ops:
-                    await self._store.save_calls(room_id, ops, events)
-            except Conflict:
-                continue
-            await self._after(room_id, found[-1])
+        visits = await self._visits(room_id, booking_id)
+        found = calls(visits, self._clock.now(), self._settings.call_gap)
+        if not found:
             return
+        if found[-1].ended_at is None:
+            await self._store.mark_open(room_id, booking_id)
+        stored = {row.rk: row for row in await self._store.calls(room_id, booking_id)}
+        found = recognise(found, [int(rk.rsplit("|", 1)[1]) for rk in stored])
+        ops, events = self._changes(room_id, found, stored)
+        if ops:
+            await self._store.save_calls(room_id, ops, events)
+        await self._after(room_id, found[-1])
 
     async def _after(self, room_id: int, last: Call) -> None:
         if last.ended_at:
@@ -218,7 +229,7 @@ class Calls:
         data = {
             "booking_id": call.booking_id,
             "room_id": room_id,
-            "call": call.number,
+            "call": call.key,
             "started_at": iso(call.started_at),
             "participants": len({visit.person for visit in call.visits}),
         }

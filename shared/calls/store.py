@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.calls.models import Call, Seat, Visit, visit_rk
+from shared.calls.models import TIMES, Call, Seat, Visit, visit_rk
 from shared.events.catalogue import DomainEvent
 from shared.events.outbox import Outbox
 from shared.platform.clock import iso
@@ -20,12 +21,19 @@ OPEN = "open"
 """The partition that lists the calls which may be going on."""
 
 
+MOST_SHOWN = 40
+"""Visits that a call's row names, the first and the last ones: a property holds 32 K characters,
+and a browser may rejoin without end. Every visit keeps its own row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """The seats of one booking, with the ETag that serialises the joins of the room."""
+    """The seats of one booking and the newest visit of each, with the ETag that serialises the
+    joins of the room."""
 
     head_etag: str
     taken: Sequence[Seat]
+    visits: Mapping[int, Visit]
 
 
 class CallStore:
@@ -39,7 +47,10 @@ class CallStore:
         pk = str(room_id)
         head = await self._tables.get(TABLE, pk, HEAD)
         rows = await self._tables.query(TABLE, pk, f"s|{booking_id}|", f"s|{booking_id}}}")
-        return Seats(head.etag if head else "", [Seat.from_row(row) for row in rows])
+        taken = [Seat.from_row(row) for row in rows]
+        found = await asyncio.gather(*(self.visit(room_id, seat.participant_id) for seat in taken))
+        visits = {visit.participant_id: visit for visit in found if visit}
+        return Seats(head.etag if head else "", taken, visits)
 
     async def seat(self, room_id: int, seats: Seats, seat: Seat, visit: Visit) -> None:
         """Raises `Conflict` when somebody else took a seat in this room meanwhile."""
@@ -96,20 +107,19 @@ class CallStore:
 
 
 def call_row(call: Call) -> dict[str, Value]:
+    shown = [*call.visits]
+    if len(shown) > MOST_SHOWN:
+        shown = [*call.visits[: MOST_SHOWN // 2], *call.visits[-MOST_SHOWN // 2 :]]
     people = [
-        {
-            "person": visit.person,
-            "display": visit.display,
-            "participant_id": visit.participant_id,
-            "joined_at": iso(visit.joined_at) if visit.joined_at else None,
-            "left_at": iso(visit.left_at) if visit.left_at else None,
-        }
-        for visit in call.visits
+        {"person": visit.person, "display": visit.display}
+        | {name: iso(at) for name in TIMES if (at := getattr(visit, name))}
+        for visit in shown
     ]
     return {
         "booking_id": call.booking_id,
         "tenant": call.tenant,
         "started_at": iso(call.started_at),
         "ended_at": iso(call.ended_at) if call.ended_at else "",
+        "visits": len(call.visits),
         "participants": json.dumps(people, ensure_ascii=False),
     }

@@ -14,7 +14,7 @@ from shared.events.outbox import ROW_PREFIX
 from shared.platform import logs
 from shared.platform.clock import Clock, parse
 from shared.platform.queues import OUTBOX, Queues
-from shared.platform.tables import Conflict, Delete, Tables
+from shared.platform.tables import Conflict, Delete, StorageUnavailable, Tables
 
 PATIENCE = timedelta(minutes=2)
 """How long a row may be absent before its writer is taken for dead (calendar protocol)."""
@@ -29,28 +29,38 @@ class Relay:
         self._tables = tables
         self._queues = queues
         self._clock = clock
-        self._subscribers = subscribers
+        self.subscribers = [*subscribers]
 
     async def handle(self, pointer: Mapping[str, Any]) -> None:
-        """One pointer. Raises only on infrastructure faults: the queue then brings it again."""
+        """One pointer. An outage of the tables, however long, only delays it: were it raised, the
+        queue would give up after five tries."""
+        try:
+            await self._carry(pointer)
+        except StorageUnavailable as error:
+            logs.event("outbox.delayed", reason=str(error))
+            await self._again(pointer)
+
+    async def _carry(self, pointer: Mapping[str, Any]) -> None:
         table, pk, event_id = pointer["table"], pointer["pk"], pointer["event"]
         row = await self._tables.get(table, pk, ROW_PREFIX + event_id)
         if row is None:
-            await self._look_again(pointer)
+            if self._age(pointer) < PATIENCE:
+                await self._again(pointer)
             return
         event = DomainEvent.from_row(row.data)
-        for subscriber in self._subscribers:
+        for subscriber in self.subscribers:
             await subscriber(event)
         try:
             await self._tables.commit(table, pk, [Delete(row.rk)])
         except Conflict:
             return  # another delivery of the same pointer removed it
 
-    async def _look_again(self, pointer: Mapping[str, Any]) -> None:
-        age = self._clock.now() - parse(pointer["since"])
-        if age < PATIENCE:
-            wait = min(max(age.total_seconds(), 1.0), 30.0)
-            await self._queues.put(OUTBOX, pointer, delay=wait)
+    def _age(self, pointer: Mapping[str, Any]) -> timedelta:
+        return self._clock.now() - parse(pointer["since"])
+
+    async def _again(self, pointer: Mapping[str, Any]) -> None:
+        wait = min(max(self._age(pointer).total_seconds(), 1.0), 30.0)
+        await self._queues.put(OUTBOX, pointer, delay=wait)
 
 
 async def log_event(event: DomainEvent) -> None:

@@ -23,7 +23,7 @@ from shared.janus import config, process
 from shared.janus.keys import vm_keys
 from shared.platform.settings import Settings
 
-_PORTS_APART = 10
+PORTS_APART = 10
 """From one machine's ports to the next one's: WebSockets, and the Admin API right after."""
 
 _ADMIN_IP = "127.0.0.1"
@@ -128,7 +128,7 @@ class LocalCompute:
 
     def _config(self, name: str) -> config.JanusConfig:
         port = self._ws_port(name)
-        low = _RTP_LOWEST + port // _PORTS_APART % _RTP_RANGES * _RTP_WIDTH
+        low = _RTP_LOWEST + port // PORTS_APART % _RTP_RANGES * _RTP_WIDTH
         return config.JanusConfig(
             name=name,
             keys=vm_keys(self._settings.janus_key.get_secret_value(), name),
@@ -142,7 +142,7 @@ class LocalCompute:
         )
 
     def _ws_port(self, name: str) -> int:
-        return self._settings.local_vm_port + _PORTS_APART * self._names.index(name)
+        return self._settings.local_vm_port + PORTS_APART * self._names.index(name)
 
 
 def stop_all(folder: Path) -> None:

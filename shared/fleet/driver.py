@@ -82,10 +82,11 @@ class Driver:
         """May raise `StorageError` and `ComputeError`; the next step starts from what is stored."""
         if task.machine.power is Power.RUNNING:
             return await self._running(task)
-        vm = await self._retire(task, task.vm)
         if task.machine.power in (Power.DEALLOCATED, Power.FAILED):
+            vm, _ = await self._retire(task, task.vm, empty=True)
             return await self._off(task, vm)
-        wrong_way = task.machine.power is Power.STARTING and not self._keep(task, vm, {})
+        vm, lingering = await self._retire(task, task.vm)
+        wrong_way = task.machine.power is Power.STARTING and not self._keep(task, vm, lingering)
         if wrong_way:
             await self._deallocate(task.machine, vm)
         return Outcome(restless=True)
@@ -100,8 +101,8 @@ class Driver:
             occupied = await self._rooms.serve(
                 janus, task.machine, task.staying, [gone.placement for gone in task.leaving]
             )
-        vm = await self._retire(task, vm, janus if ready else None, occupied)
-        if not self._keep(task, vm, occupied):
+        vm, lingering = await self._retire(task, vm, janus if ready else None, occupied)
+        if not self._keep(task, vm, lingering):
             await self._deallocate(task.machine, vm)
             return Outcome(restless=True, occupied=occupied)
         cleared = any(gone.forced for gone in task.leaving)
@@ -125,23 +126,31 @@ class Driver:
             reason="",
             failures=0,
             stop_failed=False,
+            unready=False,
             janus_url=machine.janus_url,
             admin_url=machine.admin_url,
         )
-        event = self._event(EventType.VM_STARTED, ready, was=vm.reason)
-        return await self._store.save(machine.pool, ready, [event]), True
+        started = vm.state is not VmState.READY and not vm.unready
+        events = [self._event(EventType.VM_STARTED, ready, was=vm.reason)] if started else []
+        return await self._store.save(machine.pool, ready, events), True
 
     async def _unready(self, task: Task, error: JanusError) -> Vm:
         vm, now = task.vm, self._clock.now()
         if vm.state is not VmState.STARTING:
             logs.event("vm.unready", vm=vm.name, reason=error.reason)
-            waiting = replace(vm, state=VmState.STARTING, since=now, reason=error.reason)
+            waiting = replace(
+                vm,
+                state=VmState.STARTING,
+                since=now,
+                reason=error.reason,
+                unready=vm.state is VmState.READY,
+            )
             return await self._store.save(task.machine.pool, waiting)
         if now - vm.since < HUNG or not task.staying:
             return vm
         logs.event("vm.restart", vm=vm.name, reason=error.reason)
         again = await self._store.save(
-            task.machine.pool, replace(vm, since=now, reason=error.reason)
+            task.machine.pool, replace(vm, since=now, reason=error.reason, unready=False)
         )
         await self._compute.restart(vm.name)
         return again
@@ -164,7 +173,11 @@ class Driver:
 
     async def _start(self, machine: Machine, vm: Vm) -> None:
         starting = replace(
-            vm, state=VmState.STARTING, since=self._clock.now(), reason=machine.reason
+            vm,
+            state=VmState.STARTING,
+            since=self._clock.now(),
+            reason=machine.reason,
+            unready=False,
         )
         vm = await self._store.save(machine.pool, starting)
         logs.event("vm.start", vm=vm.name)
@@ -208,20 +221,28 @@ class Driver:
         vm: Vm,
         janus: Janus | None = None,
         occupied: Mapping[int, Occupied] | None = None,
-    ) -> Vm:
-        """Takes the bookings away that are over, and remembers when the machine was last needed."""
-        inside = occupied or {}
+        *,
+        empty: bool = False,
+    ) -> tuple[Vm, bool]:
+        """Takes the bookings away that are over, and remembers when the machine was last needed.
+
+        A room whose time just ran out is left alone until it is known to be empty: the second
+        value says that there is such a one.
+        """
+        lingering = False
         shared_rooms = {p.room_id for p in task.staying}
         for gone in task.leaving:
             placement = gone.placement
-            if not gone.forced and _people(inside.get(placement.booking_id)):
+            seen = (occupied or {}).get(placement.booking_id)
+            if not (gone.forced or empty or (seen and not seen.participants)):
+                lingering = True
                 continue
             if janus and placement.room_id not in shared_rooms:
                 await self._rooms.destroy(janus, placement)
             vm = await self._remember(task.machine, vm, gone)
             if not gone.moved:
                 await self._store.remove(task.machine.pool, placement)
-        return vm
+        return vm, lingering
 
     async def _remember(self, machine: Machine, vm: Vm, gone: Leaving) -> Vm:
         now, placement = self._clock.now(), gone.placement
@@ -231,10 +252,9 @@ class Driver:
             return vm
         return await self._store.save(machine.pool, replace(vm, needed_until=last))
 
-    def _keep(self, task: Task, vm: Vm, occupied: Mapping[int, Occupied]) -> bool:
-        live = any(_people(o) for o in occupied.values())
+    def _keep(self, task: Task, vm: Vm, lingering: bool) -> bool:
         waiting = self._clock.now() < vm.needed_until + self._settings.vm_margin
-        return bool(task.staying) or live or waiting
+        return bool(task.staying) or lingering or waiting
 
     async def _deallocate(self, machine: Machine, vm: Vm) -> None:
         now: datetime = self._clock.now()
@@ -260,7 +280,3 @@ class Driver:
     ) -> DomainEvent:
         data = {"vm": vm.name, "state": vm.state.value, "reason": vm.reason or was}
         return self._outbox.event(kind, PLATFORM_TENANT, f"vm/{vm.name}", data, severity=severity)
-
-
-def _people(occupied: Occupied | None) -> bool:
-    return bool(occupied and occupied.participants)

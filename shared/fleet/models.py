@@ -27,7 +27,8 @@ class VmState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Vm:
     """`since` and `reason` tell of the present state. `needed_until` is the end of the last booking
-    that was here, without the margin. `retry_at` holds back a machine that failed."""
+    that was here, without the margin. `retry_at` holds back a machine that failed. `unready`: it
+    was ready, and its Janus answers no longer."""
 
     name: str
     state: VmState = VmState.DEALLOCATED
@@ -37,6 +38,7 @@ class Vm:
     retry_at: datetime = EPOCH
     failures: int = 0
     stop_failed: bool = False
+    unready: bool = False
     janus_url: str = ""
     admin_url: str = ""
     etag: str = ""
@@ -55,6 +57,7 @@ class Vm:
             "retry_at": iso(self.retry_at),
             "failures": self.failures,
             "stop_failed": self.stop_failed,
+            "unready": self.unready,
             "janus_url": self.janus_url,
             "admin_url": self.admin_url,
         }
@@ -71,6 +74,7 @@ class Vm:
             retry_at=parse(data["retry_at"]),
             failures=data["failures"],
             stop_failed=data["stop_failed"],
+            unready=data["unready"],
             janus_url=data["janus_url"],
             admin_url=data["admin_url"],
             etag=row.etag,

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.platform.intervals import peak
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -68,12 +70,6 @@ def _best(
     load: Load, carriers: Sequence[Carrier], carried: Mapping[str, Sequence[Load]]
 ) -> str | None:
     """A running machine before one that is off, a fuller one before an emptier."""
-    fits = [c for c in carriers if _peak(load, carried[c.name]) < c.capacity]
+    fits = [c for c in carriers if peak(carried[c.name], load.start, load.end) < c.capacity]
     fits.sort(key=lambda c: (not (c.on or carried[c.name]), -len(carried[c.name]), c.name))
     return fits[0].name if fits else None
-
-
-def _peak(load: Load, others: Sequence[Load]) -> int:
-    inside = [o for o in others if o.start < load.end and load.start < o.end]
-    moments = {max(o.start, load.start) for o in inside}
-    return max((sum(o.start <= at < o.end for o in inside) for at in moments), default=0)

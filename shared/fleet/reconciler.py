@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.bookings.claims import Claim
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Who is where, by booking, of the machines that answered; the bookings that have a machine;
-    and whether something is on its way (`restless`)."""
+    """Who is where, by booking, of the machines that answered; the bookings that have a machine
+    (None: not known); and whether something is on its way (`restless`)."""
 
     occupied: Mapping[int, Occupied] = field(default_factory=dict)
-    placed: frozenset[int] = frozenset()
+    placed: frozenset[int] | None = None
     restless: bool = False
 
 
@@ -57,7 +57,11 @@ class Reconciler:
     async def run(self) -> Report:
         """One pass. Raises `StorageUnavailable` when the calendar can't be read."""
         async with self._turn:
-            return await self._pass(self._clock.now())
+            try:
+                return await self._pass(self._clock.now())
+            except Conflict:  # another reconciler moves bookings just now: look again soon
+                logs.event("fleet.overtaken")
+                return Report(restless=True)
 
     async def _pass(self, now: datetime) -> Report:
         settings = self._settings
@@ -70,7 +74,7 @@ class Reconciler:
         )
         due = {c.booking_id: c for c in claims if self._due(c, now)}
         over = self._over(fleet, claims, due, now)
-        plan = self._plan(fleet, machines, due, over, now)
+        plan = self._plan(fleet, machines, due, now)
         wanted = await self._persist(fleet, due, plan)
         tasks = [self._task(m, fleet, wanted, over) for m in machines]
         outcomes = await asyncio.gather(*(self._isolated(task) for task in tasks))
@@ -108,7 +112,6 @@ class Reconciler:
         fleet: Fleet,
         machines: Sequence[Machine],
         due: Mapping[int, Claim],
-        over: Mapping[int, Leaving],
         now: datetime,
     ) -> dict[int, str]:
         carriers = [
@@ -116,15 +119,12 @@ class Reconciler:
             for m in machines
             if not held_back(fleet.vms.get(m.name), now)
         ]
+        # As the calendar counts: those who stay on after the end take nobody's place.
         opens = self._settings.join_early
         loads = [
-            Load(c.booking_id, c.start, self._until(c), pinned=c.start - opens <= now)
+            Load(c.booking_id, c.start, c.end, pinned=c.start - opens <= now)
             for c in due.values()
-        ]
-        loads += [
-            Load(number, gone.placement.start, now + timedelta(minutes=1), pinned=True)
-            for number, gone in over.items()
-            if not gone.forced
+            if now < c.end
         ]
         current = {number: p.vm for number, p in fleet.placements.items()}
         plan = place(loads, carriers, current)
@@ -140,11 +140,11 @@ class Reconciler:
             vm = plan.get(number) or (current.vm if current else "")
             if not vm:
                 continue
-            fresh = _placement(claim, vm)
-            same = current and _same(current, fresh)
-            wanted[number] = current if current and same else fresh
-            if not same:
-                await self._store.place(fleet.pool, fresh)
+            fresh = replace(_placement(claim, vm), etag=current.etag if current else "")
+            if current and _same(current, fresh):
+                wanted[number] = current
+            else:
+                wanted[number] = await self._store.place(fleet.pool, fresh)
         return wanted
 
     def _task(

@@ -64,7 +64,8 @@ class RoomKeeper:
     ) -> dict[int, Occupied]:
         """Makes the missing rooms of those that stay; tells who is in every room.
 
-        One booking's failure never keeps the others from their rooms.
+        One booking's failure never keeps the others from their rooms; who is in a room that could
+        not be asked for stays unknown: it is missing in the answer.
         """
         existing = await janus.rooms()
         occupied = {}
@@ -73,8 +74,8 @@ class RoomKeeper:
                 if placement in staying:
                     await self._make_sure(janus, machine, placement, existing)
                 occupied[placement.booking_id] = await self._look(janus, placement)
-            except JanusError as error:
-                logs.event("room.failed", room_id=placement.room_id, reason=error.reason)
+            except Exception as error:
+                logs.exception("room.failed", error, room_id=placement.room_id)
         return occupied
 
     async def _make_sure(

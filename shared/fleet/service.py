@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from shared.bookings.models import Booking, Room
 from shared.bookings.rooms import RoomHost
 from shared.events.catalogue import DomainEvent, EventType
-from shared.fleet.models import Fleet, VmState
+from shared.fleet.models import Vm, VmState
 from shared.fleet.planner import Carrier, Load, place
 from shared.fleet.rooms import RoomSecrets
 from shared.fleet.store import FleetStore
@@ -19,8 +19,13 @@ from shared.platform.clock import Clock, parse
 from shared.platform.problems import Problem
 from shared.platform.queues import FLEET_WAKE, Queues
 
-LAST_WAKE = 40
-"""Wake-ups in a row after which the minute's timer is enough."""
+LAST_WAKE = 10
+"""Wake-ups in a row, about a minute's worth: then the timer comes, and may begin anew."""
+
+SOON = timedelta(seconds=3)
+
+BOOTING = timedelta(minutes=10)
+"""How long a machine may take to start before calls on it count as down."""
 
 MOVING = frozenset(
     {EventType.BOOKING_CREATED, EventType.BOOKING_CANCELLED, EventType.BOOKING_ENDED}
@@ -44,17 +49,38 @@ class Ready:
     janus: Janus
 
 
+class Failing:
+    """Remembers for a few seconds that a Janus has failed: bookings of one day take turns, and each
+    would wait for its time-out."""
+
+    MEMORY = timedelta(seconds=5)
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = clock.now()
+
+    def now(self) -> None:
+        self._until = self._clock.now() + self.MEMORY
+
+    def lately(self) -> bool:
+        return self._clock.now() < self._until
+
+
 class JanusHost:
     """A running Janus that a new room goes to at once (implements `RoomHost`)."""
 
-    def __init__(self, janus: Janus, secrets: RoomSecrets) -> None:
+    def __init__(self, janus: Janus, secrets: RoomSecrets, failing: Failing) -> None:
         self._janus = janus
         self._secrets = secrets
+        self._failing = failing
 
     async def make(self, room: Room, code: str) -> None:
+        if self._failing.lately():
+            raise Problem(503, code, headers={"Retry-After": "5"})
         try:
             await self._janus.create_room(self._secrets.spec(room))
         except JanusError as error:
+            self._failing.now()
             logs.event("room.failed", room_id=room.room_id, reason=error.reason)
             raise Problem(503, code, headers={"Retry-After": "5"}) from error
 
@@ -81,6 +107,7 @@ class FleetHosts:
         self._janus = janus
         self._settings = settings
         self._clock = clock
+        self._failing: dict[str, Failing] = {}
 
     async def host_for(self, pool: int, start: datetime, end: datetime) -> RoomHost | None:
         """Reads nothing while the booking's machine is not due."""
@@ -94,7 +121,8 @@ class FleetHosts:
         name = place([*loads, Load(0, start, end)], carriers, current).get(0)
         if name is None:
             return None
-        return JanusHost(self._janus(fleet.vms[name]), self._secrets)
+        failing = self._failing.setdefault(name, Failing(self._clock))
+        return JanusHost(self._janus(fleet.vms[name]), self._secrets, failing)
 
 
 class FleetService:
@@ -111,6 +139,7 @@ class FleetService:
         self._queues = queues
         self._settings = settings
         self._clock = clock
+        self._next_pass = clock.now()
 
     async def locate(self, booking: Booking) -> Ready | Waiting:
         """Where the booking's room is, as the reconciler left it a moment ago."""
@@ -124,11 +153,23 @@ class FleetService:
             return Ready(vm.name, vm.janus_url, janus)
         return "retrying" if vm.state is VmState.FAILED else "starting"
 
-    async def wake(self, attempt: int = 0) -> None:
-        """Asks for a reconciler pass soon: at once first, then ever later, then no more."""
-        if attempt <= LAST_WAKE:
-            delay = min(0.5 * 1.5**attempt, 10.0) if attempt else 0.0
-            await self._queues.put(FLEET_WAKE, {"attempt": attempt}, delay=delay)
+    async def wake(self) -> None:
+        """Asks for a pass of the reconciler at once."""
+        await self._queues.put(FLEET_WAKE, {"attempt": 0})
+
+    async def follow(self, attempt: int) -> None:
+        """Another pass, soon, while something is on its way: ever later, then no more.
+
+        `attempt` counts the passes of one chain; the timer's and a wake-up's are 0, and begin a
+        chain only if none is about to bring a pass anyway: many pages may ask at once.
+        """
+        now = self._clock.now()
+        near = now < self._next_pass <= now + SOON
+        if attempt == LAST_WAKE or (attempt == 0 and near):
+            return
+        delay = min(0.5 * 1.5 ** (attempt + 1), 10.0)
+        self._next_pass = now + timedelta(seconds=delay)
+        await self._queues.put(FLEET_WAKE, {"attempt": attempt + 1}, delay=delay)
 
     async def on_event(self, event: DomainEvent) -> None:
         """Subscriber: a booking for now must not wait for the next tick."""
@@ -138,22 +179,21 @@ class FleetService:
                 await self.wake()
 
     async def health(self) -> Literal["ok", "idle", "down"]:
-        """`idle` while no call could begin; `down` when one could and its Janus does not answer."""
+        """`idle` while no machine is ready and none has to be; `down` when a machine that bookings
+        need has failed, answers no longer, or takes too long to start."""
         fleet = await self._store.load(self._settings.pool)
-        opens = self._clock.now() + self._settings.join_early
-        open_now = {p.vm for p in fleet.placements.values() if p.start <= opens}
-        wanted = {p.vm for p in fleet.placements.values()}
-        for name in sorted(open_now):
-            if not await self._answers(fleet, name):
-                return "down"
-        return "ok" if wanted else "idle"
+        needed = [fleet.vms.get(name) for name in {p.vm for p in fleet.placements.values()}]
+        found = [await self._condition(vm) for vm in needed if vm]
+        if "down" in found:
+            return "down"
+        return "ok" if "ok" in found else "idle"
 
-    async def _answers(self, fleet: Fleet, name: str) -> bool:
-        vm = fleet.vms.get(name)
-        if vm is None or vm.state is not VmState.READY:
-            return False
-        try:
-            await self._janus(vm).ready()
-        except JanusError:
-            return False
-        return True
+    async def _condition(self, vm: Vm) -> Literal["ok", "idle", "down"]:
+        if vm.state is VmState.READY:
+            try:
+                await self._janus(vm).ready()
+            except JanusError:
+                return "down"
+            return "ok"
+        late = self._clock.now() - vm.since > BOOTING
+        return "down" if vm.state is VmState.FAILED or vm.unready or late else "idle"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from shared.events.catalogue import DomainEvent
 from shared.events.outbox import Outbox
 from shared.fleet.models import Fleet, Placement, Vm
-from shared.platform.tables import Conflict, Delete, Insert, Op, Replace, Tables, Upsert
+from shared.platform.tables import Delete, Insert, Op, Replace, Tables
 
 TABLE = "Fleet"
 
@@ -34,14 +34,17 @@ class FleetStore:
         stored = await self._tables.get(TABLE, _pk(pool), vm.rk)
         return replace(vm, etag=stored.etag) if stored else vm
 
-    async def place(self, pool: int, placement: Placement) -> None:
-        await self._tables.commit(TABLE, _pk(pool), [Upsert(placement.rk, placement.to_row())])
+    async def place(self, pool: int, placement: Placement) -> Placement:
+        """As `save`: a placement that was read replaces exactly what was read."""
+        row = placement.to_row()
+        fresh = not placement.etag
+        op = Insert(placement.rk, row) if fresh else Replace(placement.rk, row, placement.etag)
+        await self._tables.commit(TABLE, _pk(pool), [op])
+        stored = await self._tables.get(TABLE, _pk(pool), placement.rk)
+        return replace(placement, etag=stored.etag) if stored else placement
 
     async def remove(self, pool: int, placement: Placement) -> None:
-        try:
-            await self._tables.commit(TABLE, _pk(pool), [Delete(placement.rk)])
-        except Conflict:
-            return  # gone already
+        await self._tables.commit(TABLE, _pk(pool), [Delete(placement.rk, placement.etag)])
 
 
 def _pk(pool: int) -> str:

@@ -54,7 +54,11 @@ class JanusConfig:
 
 
 def render(config: JanusConfig) -> dict[str, str]:
-    """The files' texts by name."""
+    """The files' texts by name. Without `infra/janus`, which the package for Azure leaves out,
+    `FileNotFoundError`."""
+    templates = sorted(TEMPLATES.glob(f"*{_SUFFIX}"))
+    if not templates:
+        raise FileNotFoundError(f"Janus can't be configured: {TEMPLATES} has no templates")
     loopback = ipaddress.IPv4Address(config.address).is_loopback
     strings = {
         "name": config.name,
@@ -75,7 +79,7 @@ def render(config: JanusConfig) -> dict[str, str]:
     values |= {"rtp_low": config.rtp_ports[0], "rtp_high": config.rtp_ports[1]}
     return {
         path.name.removesuffix(_SUFFIX): Template(path.read_text("utf-8")).substitute(values)
-        for path in sorted(TEMPLATES.glob(f"*{_SUFFIX}"))
+        for path in templates
     }
 
 

@@ -18,8 +18,13 @@ class SystemClock:
 
 
 def iso(moment: datetime) -> str:
-    """RFC 3339 in UTC with `Z`; microseconds only when there are any. Sorts within one form."""
+    """RFC 3339 in UTC with `Z`; microseconds only when there are any. Not for sorting."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def stamp(moment: datetime) -> str:
+    """Like `iso`, always with microseconds: for keys, which sort as text."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse(text: str) -> datetime:

@@ -22,6 +22,14 @@ class Payload(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
+class IceServer(Payload):
+    """As browsers take it (RTCIceServer)."""
+
+    urls: str | list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
 Utc = Annotated[
     AwareDatetime,
     AfterValidator(lambda moment: moment.astimezone(UTC)),

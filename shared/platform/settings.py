@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.platform.payload import IceServer
 
 PREFIX = "SUROGA_"
 
@@ -85,7 +88,7 @@ class Settings(BaseSettings):
     cancel_notice: timedelta = timedelta(hours=1)
     password_early: timedelta = timedelta(minutes=30)
     call_gap: timedelta = timedelta(seconds=20)
-    ice_servers: Annotated[list[dict[str, Any]], NoDecode, BeforeValidator(_json)] = []
+    ice_servers: Annotated[list[IceServer], NoDecode, BeforeValidator(_json)] = []
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -139,6 +142,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SUROGA_JWKS_URL (the keys of your OpenID Connect issuer) or SUROGA_JWT_SECRET "
                 "(HS256) should be set"
+            )
+        if self.mode == "local" and "WEBSITE_INSTANCE_ID" in os.environ:
+            raise ValueError(
+                "SUROGA_MODE should not be local in Azure: anybody could sign in as anybody"
             )
         if self.jwt_secret and self.mode != "local" and self.jwks_url:
             raise ValueError("SUROGA_JWT_SECRET should not be set beside SUROGA_JWKS_URL")

@@ -73,6 +73,7 @@ class FakeTables:
             case Upsert():
                 pass
         data: dict[str, Value] = dict(op.data)
+        _check(data)
         rows[op.rk] = Row(pk, op.rk, data, f'W/"{next(self._etags)}"')
 
     async def ping(self, timeout: float) -> None:
@@ -85,3 +86,16 @@ class FakeTables:
         self.requests.append((verb, table, pk))
         await asyncio.sleep(0)
         self.fail(verb, table, pk)
+
+
+def _check(data: Mapping[str, Value]) -> None:
+    """The limits of a property: 32 K characters that UTF-8 can write, integers of 64 bits."""
+    for name, value in data.items():
+        if name in ("PartitionKey", "RowKey", "Timestamp"):
+            raise ValueError(f"{name} is the row's own")
+        if value is None:
+            raise TypeError(f"{name} is None")
+        if isinstance(value, str) and len(value.encode("utf-16-le")) > 65536:
+            raise ValueError(f"{name} is longer than a property may be")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError(f"{name} does not fit 64 bits")

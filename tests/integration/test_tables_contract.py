@@ -284,10 +284,10 @@ async def azure(azurite: Azurite) -> AsyncIterator[AzureTables]:
     ids=["long", "long in UTF-16", "wide", "key", "none"],
 )
 async def test_what_a_row_cant_hold(
-    azure: AzureTables, table: str, data: dict[str, Value], error: type[Exception]
+    tables: Tables, table: str, data: dict[str, Value], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await azure.commit(table, "p", [Insert("r", data)])
+        await tables.commit(table, "p", [Insert("r", data)])
 
 
 async def refused(tables: Tables, seconds: float) -> None:

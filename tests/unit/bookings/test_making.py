@@ -9,6 +9,7 @@ import pytest
 
 from shared.bookings.models import RoomCreate
 from shared.janus.port import JanusError
+from shared.platform.ids import Ids
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, StorageUnavailable
 from tests.world import ADMIN, ALICE, BOB, EVE, World
@@ -208,6 +209,19 @@ async def test_a_lost_answer_is_no_lost_booking(error: Exception) -> None:
     assert len(world.rows("Calendar", DAY, "b|")) == 1
 
 
+async def test_an_id_that_is_taken_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    first = await world.book(60)
+    numbers = iter([first.booking.booking_id, 2026061000000042])
+    monkeypatch.setattr(Ids, "booking_id", lambda *_: next(numbers))
+    second = await world.book(600)
+    assert second.booking.booking_id == 2026061000000042
+    page = await world.services.bookings.own(ALICE, status=None, day=None, after="", limit=9)
+    assert [b.booking_id for b in page.items] == [first.booking.booking_id, 2026061000000042]
+    await world.drain()
+    assert len(world.left) == 2
+
+
 async def test_a_new_room_whose_row_was_lost_is_mended_from_its_booking() -> None:
     world = World()
 
@@ -245,6 +259,35 @@ async def test_a_running_janus_that_fails_is_a_503_and_leaves_no_room() -> None:
     assert (problem.value.status, problem.value.code) == (503, "room_create_failed")
     assert len(world.rows("Rooms", "acme|00")) == before
     assert len(world.rows("Calendar", DAY, "b|")) == 1
+
+
+async def test_a_janus_that_has_just_failed_is_not_waited_for_again() -> None:
+    world = World()
+    janus = await world.ready(await world.book())
+    janus.down = True
+    janus.calls.clear()
+    for _ in range(4):
+        with pytest.raises(Problem):
+            await world.book(5)
+    assert len(janus.calls) == 1
+    janus.down = False
+    world.clock.advance(seconds=6)
+    assert await world.book(5)
+
+
+async def test_a_room_whose_row_can_not_be_written_leaves_janus_again() -> None:
+    world = World()
+    janus = await world.ready(await world.book())
+    rooms = set(janus.room_specs)
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        if verb == "commit" and table == "Rooms":
+            raise ValueError("what no row can hold")
+
+    world.tables.fail = fail
+    with pytest.raises(ValueError, match="no row"):
+        await world.services.bookings.create_room(ALICE, RoomCreate())
+    assert set(janus.room_specs) == rooms
 
 
 async def test_a_booking_that_loses_every_race_leaves_one_free_room() -> None:

@@ -137,6 +137,29 @@ async def test_a_lost_answer_of_the_home_is_a_success(error: Exception) -> None:
     assert len(world.rows("Calendar", HOME, "m|")) == 1
 
 
+async def test_a_room_that_we_choose_keeps_apart_across_midnight_too() -> None:
+    world = World()
+    until_midnight = await world.book(LATE, 59)
+    after = await world.book(LATE + 60, 60)
+    assert after.room.room_id != until_midnight.room.room_id
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_ending_early_frees_the_rest_of_the_other_day(crash: bool) -> None:
+    world = World(local_vms=1, vm_capacity=1)
+    booked = await world.book(LATE, 180)
+    world.clock.advance(minutes=LATE + 75)
+    if crash:
+        _killed_at(world, 1, "commit!")
+        with pytest.raises(Killed):
+            await world.services.bookings.end(ALICE, booked.booking.booking_id, "")
+        world.tables.fail = lambda *_: None
+    else:
+        await world.services.bookings.end(ALICE, booked.booking.booking_id, "")
+    await world.book(5, 30)
+    await world.book(40, 30, room=booked.room.room_id)
+
+
 async def test_cancelling_frees_both_days() -> None:
     world = World(local_vms=1, vm_capacity=1)
     booked = await world.book(LATE, 120)

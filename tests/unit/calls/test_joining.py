@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.calls.models import JoinRequest
-from shared.janus.keys import vm_keys
+from shared.janus.keys import room_secret, vm_keys
 from shared.janus.tokens import room_token, session_token
 from shared.platform.problems import Problem
 from tests.world import ADMIN, BOB, EVE, World
@@ -127,7 +127,53 @@ async def test_a_third_person_finds_no_seat() -> None:
     await world.join(booked)
     await world.join_invited(booked)
     assert (await refused(world.join_invited(booked, "another-one"))).code == "room_full"
-    assert (await refused(world.join(booked, "second-tab"))).code == "room_full"
+
+
+async def test_the_booker_has_one_seat_wherever_the_newest_browser_is() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    first = await world.join(booked, "first-tab")
+    janus.join(booked.room.room_id, first.participant_id)
+    await world.join(booked, "second-tab")
+    assert not janus.people[booked.room.room_id], "the older one is out"
+    assert await world.join_invited(booked), "and the guest finds a seat"
+
+
+async def test_after_a_janus_restart_the_seats_belong_to_those_who_were_there() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    tickets = [await world.join(booked), await world.join_invited(booked)]
+    for ticket in tickets:
+        janus.join(booked.room.room_id, ticket.participant_id)
+        await world.tell(world.event("joined", ticket))
+    world.clock.advance(minutes=5)
+    world.compute.crash("janus-0")
+    await world.tick()
+    await world.tick()  # the room is back, and empty
+    assert (await refused(world.join_invited(booked, "third-one"))).code == "room_full"
+    world.clock.advance(seconds=20)
+    assert (await refused(world.join_invited(booked, "third-one"))).code == "room_full"
+    assert await world.join_invited(booked)
+    assert await world.join(booked)
+
+
+async def test_a_ticket_holds_no_key_of_ours() -> None:
+    world = World()
+    booked = await world.book()
+    await world.ready(booked)
+    ticket = (await world.join(booked)).model_dump_json()
+    keys = vm_keys("j" * 32, "janus-0")
+    for secret in (
+        keys.token_secret,
+        keys.admin_secret,
+        keys.create_key,
+        keys.event_password,
+        room_secret("j" * 32, booked.room.room_id),
+        *("j" * 32, "l" * 32, "s" * 32),
+    ):
+        assert secret not in ticket
 
 
 async def test_racing_for_the_last_seat_only_one_gets_it() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.calls.models import Visit
 from shared.calls.records import calls, joined, left
 from shared.fleet.compute import Power
+from shared.platform.tables import StorageUnavailable
 from tests.world import ALICE, World
 
 T0 = datetime(2026, 6, 10, 9, 0, tzinfo=UTC)
@@ -23,7 +24,7 @@ def visit(number: int, start: int | None, end: int | None) -> Visit:
     def at(seconds: int | None) -> datetime | None:
         return None if seconds is None else T0 + timedelta(seconds=seconds)
 
-    return Visit(number, 1, "acme", f"p{number}", "", at(start), at(end))
+    return Visit(number, 1, "acme", f"p{number}", "", joined_at=at(start), left_at=at(end))
 
 
 def stretches(visits: list[Visit], now: int) -> list[tuple[int, int | None]]:
@@ -109,7 +110,7 @@ async def test_started_and_ended_are_told_once() -> None:
     booked, janus, _, _, joins, leaves = await talk(world)
     world.queues.messages.clear()
     await world.tell(*joins, *joins)
-    assert [e["data"]["call"] for e in world.events("call.started")] == [0]
+    assert len(world.events("call.started")) == 1
     janus.people[booked.room.room_id].clear()
     await world.tell(*leaves)
     assert not world.events("call.ended"), "they may be back in a moment"
@@ -121,6 +122,70 @@ async def test_started_and_ended_are_told_once() -> None:
     (ended,) = world.events("call.ended")
     assert ended["data"]["seconds"] == 30
     assert len(world.events("call.started")) == 1
+
+
+async def test_two_calls_told_in_reverse_are_two_calls() -> None:
+    """A call that is heard of late never takes the place of another."""
+    world = World()
+    booked, janus, _, _, joins, leaves = await talk(world)
+    janus.people[booked.room.room_id].clear()
+    world.clock.advance(minutes=5)
+    again = await world.join(booked)
+    later = [world.event("joined", again)]
+    world.clock.advance(minutes=1)
+    later.append(world.event("left", again))
+    world.clock.advance(minutes=1)
+    await world.tell(*later)
+    await world.tell(*leaves, *joins)
+    await world.drain()
+    assert len(records(world, booked)) == 2
+    for kind in ("call.started", "call.ended"):
+        keys = {e["data"]["call"] for e in [*world.events(kind), *seen(world, kind)]}
+        assert len(keys) == 2
+
+
+def seen(world: World, kind: str) -> list[dict[str, Any]]:
+    return [e.envelope() for e in world.left if e.type == kind]
+
+
+async def test_media_is_recorded_and_proves_a_lost_join() -> None:
+    world = World()
+    booked, _, alice, *_ = await talk(world)
+    await world.tell(world.event("webrtc_up", alice), world.event("hangup", alice))
+    (record,) = records(world, booked)
+    assert "media_at" in record["participants"]
+    assert "media_lost_at" in record["participants"]
+    assert record["started_at"] == "2026-06-10T09:00:31Z"
+
+
+async def test_a_browser_that_rejoins_without_end_fills_no_row() -> None:
+    world = World()
+    booked = await world.book()
+    await world.ready(booked)
+    for _ in range(150):
+        ticket = await world.join_invited(booked, f"nonce-{_:08d}")
+        world.clock.advance(seconds=1)
+        await world.tell(world.event("joined", ticket), world.event("left", ticket))
+    (record,) = records(world, booked)
+    assert record["visits"] == 150
+    assert len(record["participants"]) < 32_000
+
+
+async def test_one_rooms_trouble_never_keeps_the_others_from_their_records() -> None:
+    world = World()
+    first, janus, *_ = await talk(world)
+    second = await world.book(5)
+    await world.tick()
+    ticket = await world.join(second)
+    janus.join(second.room.room_id, ticket.participant_id)
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        if (table, pk) == ("Calls", str(first.room.room_id)):
+            raise StorageUnavailable("only here")
+
+    world.tables.fail = fail
+    await world.tick()
+    assert records(world, second)
 
 
 async def test_lost_events_are_made_up_for_by_looking() -> None:

@@ -107,7 +107,9 @@ async def test_a_subscriber_that_fails_keeps_the_row_for_the_next_try() -> None:
     async def broken(event: DomainEvent) -> None:
         raise StorageUnavailable("down")
 
-    with pytest.raises(StorageUnavailable):
+    for _ in range(20):  # far more often than the queue would try by itself
         await Relay(world.tables, world.queues, world.clock, [broken]).handle(pointer)
+        world.clock.advance(minutes=1)
+        (pointer,) = world.queues.take("outbox")
     await relay(world, seen).handle(pointer)
     assert len(seen) == 1

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.fleet.compute import ComputeError, Power
-from shared.janus.port import JanusError
-from shared.platform.tables import Conflict, StorageUnavailable
+from shared.janus.port import JanusError, JanusUnavailable, Participant
+from shared.platform.tables import Conflict, Row, StorageUnavailable
 from tests.world import ALICE, World
 
 
@@ -49,7 +49,9 @@ async def test_a_running_machine_is_not_ready_until_signed_tokens_work() -> None
     for _ in range(3):
         await world.tick()
     assert vm(world)["state"] == "starting"
-    assert await world.services.fleet.health() == "down"
+    assert await world.services.fleet.health() == "idle", "it boots"
+    world.clock.advance(minutes=11)
+    assert await world.services.fleet.health() == "down", "for too long"
     world.compute.janus["janus-0"].unready = ""
     await world.tick()
     assert vm(world)["state"] == "ready"
@@ -239,6 +241,82 @@ async def test_one_rooms_failure_never_stops_the_others() -> None:
     assert janus.room_specs.keys() == {first.room.room_id, third.room.room_id}
 
 
+async def test_a_room_that_can_not_be_opened_keeps_no_other_from_being_made() -> None:
+    world = World()
+    broken, fine = await world.book(), await world.book()
+    rooms = world.tables.rows["Rooms", "acme|00"]
+    (rk,) = (rk for rk in rooms if str(broken.room.room_id) in rk)
+    rooms[rk] = Row("acme|00", rk, {**rooms[rk].data, "pin": "not sealed by us"}, rooms[rk].etag)
+    janus = await world.ready(fine)
+    assert janus.room_specs.keys() == {fine.room.room_id}
+    world.clock.advance(minutes=90)
+    for _ in range(3):
+        await world.tick()
+    assert power(world) is Power.DEALLOCATED
+
+
+async def test_not_knowing_who_is_inside_throws_nobody_out() -> None:
+    world = World()
+    booked = await world.book(0, 60)
+    janus = await world.ready(booked)
+    janus.join(booked.room.room_id, (await world.join(booked)).participant_id)
+    world.clock.advance(minutes=60 + 30)
+    real = janus.participants
+
+    async def hiccup(room_id: int) -> list[Participant]:
+        raise JanusUnavailable("no answer")
+
+    janus.participants = hiccup  # type: ignore[method-assign]
+    await world.tick()
+    assert booked.room.room_id in janus.room_specs
+    assert power(world) is Power.RUNNING
+    janus.participants = real  # type: ignore[method-assign]
+    await world.tick()
+    assert janus.people[booked.room.room_id]
+
+
+async def test_back_to_back_on_a_full_machine() -> None:
+    """The calendar and the planner count the same: the grace of one takes no place of the next."""
+    world = World(local_vms=1, vm_capacity=1)
+    first, second = await world.book(0, 60), await world.book(60, 60)
+    await world.ready(first)
+    world.clock.advance(minutes=60)
+    await world.tick()
+    await world.tick()
+    assert second.room.room_id in world.compute.janus["janus-0"].room_specs
+
+
+async def test_a_missed_answer_is_no_second_start() -> None:
+    world = World()
+    janus = await world.ready(await world.book())
+    janus.down = True
+    await world.tick()
+    janus.down = False
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+    assert len(world.events("vm.started")) == 1
+
+
+async def test_a_move_by_another_reconciler_is_not_written_over() -> None:
+    world = World()
+    booked = await world.book()
+    await world.tick()
+    rk = f"p|{booked.booking.booking_id}"
+    rows = world.tables.rows["Fleet", "00"]
+    real = world.compute.janus["janus-0"].create_room
+
+    async def moved_meanwhile(room: object) -> None:
+        row = rows[rk]
+        rows[rk] = Row("00", rk, {**row.data, "vm": "janus-1"}, "W/other")
+        world.tables.rows["Fleet", "00"] = rows
+        await real(room)  # type: ignore[arg-type]
+
+    world.compute.janus["janus-0"].create_room = moved_meanwhile  # type: ignore[method-assign]
+    rows = world.tables.rows["Fleet", "00"]
+    await world.tick()
+    assert world.row("Fleet", "00", rk)["vm"] == "janus-1"
+
+
 async def test_a_slow_start_is_waited_for_by_wake_ups() -> None:
     world = World()
     world.compute.slow.add("janus-0")
@@ -251,6 +329,22 @@ async def test_a_slow_start_is_waited_for_by_wake_ups() -> None:
     world.queues.take("fleet-wake")
     await world.tick()
     assert not world.queues.take("fleet-wake"), "nothing is on its way any more"
+
+
+async def test_many_pages_that_wait_start_no_storm() -> None:
+    world = World()
+    world.compute.slow.add("janus-0")
+    await world.book()
+    passes = 0
+    for _ in range(20):
+        await world.services.fleet.wake()
+    while world.queues.messages:
+        messages, world.queues.messages = world.queues.messages, []
+        for queue, body, _ in messages:
+            passes += queue == "fleet-wake"
+            await world.deliver(queue, body)
+        world.clock.advance(seconds=1)
+    assert passes < 20 + 4 * 11
 
 
 async def test_wake_ups_come_to_an_end() -> None:

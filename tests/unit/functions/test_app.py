@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from openapi_spec_validator import validate
 
 import function_app
@@ -135,11 +136,12 @@ assert not loaded, loaded
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_importing_takes_little_more_than_the_floor(capsys: object) -> None:
-    """Goal: at most twice the import of azure.functions and pydantic; the margin is for noise."""
+def test_importing_takes_little_more_than_the_floor(capsys: pytest.CaptureFixture[str]) -> None:
+    """Goal: at most twice the import of azure.functions and pydantic; the rest is for noise."""
     floor = "import azure.functions, pydantic"
     ratio = _median("import function_app") / _median(floor)
-    print(f"\nimport of function_app: {ratio:.2f} times the floor")
+    with capsys.disabled():
+        print(f"\nimport of function_app: {ratio:.2f} times the floor (goal: 2)")
     assert ratio <= 2.5
 
 

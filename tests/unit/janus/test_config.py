@@ -38,6 +38,14 @@ def test_every_template_is_rendered_whole() -> None:
     assert not any("$" in text for text in files.values())
 
 
+def test_without_templates_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not in the package for Azure."""
+    monkeypatch.setattr("shared.janus.config.TEMPLATES", tmp_path / "janus")
+    folder = tmp_path / "janus-0"
+    with pytest.raises(FileNotFoundError, match="has no templates"):
+        write(replace(CONFIG, folder=folder))
+
+
 def test_no_api_secret_is_ever_set() -> None:
     """It would let its holder pass without a token."""
     settings = [line.split("#")[0] for line in render(CONFIG)["janus.jcfg"].splitlines()]
