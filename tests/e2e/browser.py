@@ -65,9 +65,11 @@ class Person:
         await self.page.wait_for_selector(wanted, timeout=seconds * 1000, state="attached")
 
     async def media(self, seconds: float = 3) -> tuple[int, int]:
-        """How many video frames and audio packets arrived in so many seconds.
+        """By how much the other's video frames (`getVideoPlaybackQuality().totalVideoFrames` of the
+        element) and audio packets (`packetsReceived` of the connection) grew in so many seconds.
 
-        `currentTime` is no measure: it grows without media too.
+        `currentTime` is no measure: it grows without media too. A page that rejoins meanwhile
+        counts from 0 again, so the growth may be told too small, even negative, and never too big.
         """
         before = await self._stats()
         await asyncio.sleep(seconds)

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Call, type Phase } from '../src/call/call';
 import type { JoinOutcome } from '../src/call/grant';
-import { granted, HOUR, REMOTE, settle, World } from './fakes';
+import { FakeClock, granted, HOUR, REMOTE, settle, World } from './fakes';
 
 let world: World;
 let call: Call;
@@ -292,6 +292,135 @@ describe('being shown the door', () => {
   });
 });
 
+describe('two pages of whoever booked', () => {
+  /** Both have one seat: a grant takes it, and throws out whoever had it. An ask takes a while. */
+  class OneSeat {
+    readonly clock = new FakeClock();
+    readonly pages: { world: World; call: Call; last: number }[] = [];
+    private ids = 0;
+    private seat = 0;
+    thefts = 0;
+
+    open(latencyMs = 50): (typeof this.pages)[number] {
+      const world = new World(this.clock);
+      const page = { world, call: new Call(world), last: 0 };
+      world.join = async () => {
+        world.asks += 1;
+        await new Promise<void>((resolve) => this.clock.after(latencyMs, resolve));
+        page.last = ++this.ids;
+        this.seat = page.last;
+        // Whoever is in the room without a seat is shown the door, a moment later.
+        this.clock.after(10, () => this.clear());
+        return granted({ participant_id: page.last });
+      };
+      const connect = world.connect.bind(world);
+      world.connect = (request, events) => {
+        const link = connect(request, events);
+        this.clock.after(200, () => {
+          if (world.link !== link || world.link.closed) return;
+          events.joined(true);
+          events.media(REMOTE);
+          this.clear();
+        });
+        return link;
+      };
+      this.pages.push(page);
+      return page;
+    }
+
+    private clear(): void {
+      for (const { world, call } of this.pages) {
+        const id = call.snapshot.participant;
+        if (id === null || id === this.seat || world.open === 0) continue;
+        this.thefts += 1;
+        world.link.events.failed('kicked');
+      }
+    }
+  }
+
+  const REPLACED = { phase: 'ended', reason: 'replaced' };
+  let room: OneSeat;
+
+  beforeEach(() => {
+    room = new OneSeat();
+  });
+
+  async function enter(page: ReturnType<OneSeat['open']>): Promise<void> {
+    page.call.start();
+    await room.clock.advance(1000);
+  }
+
+  test.each([
+    [50, 50],
+    [50, 900],
+    [900, 50],
+    [5, 2000],
+    [2000, 5],
+  ])(
+    'the older ends and the newer stays, if the API answers them in %i and %i ms',
+    async (toOlder, toNewer) => {
+      const older = room.open(toOlder);
+      const newer = room.open(toNewer);
+      older.call.start();
+      await room.clock.advance(60_000);
+      newer.call.start();
+      await room.clock.advance(29_000);
+      expect(older.call.snapshot).toMatchObject(REPLACED);
+      expect(newer.call.snapshot.phase).toBe('connected');
+      const asks = [older.world.asks, newer.world.asks];
+      await room.clock.advance(HOUR / 2);
+      expect([older.world.asks, newer.world.asks]).toEqual(asks);
+      expect(room.thefts).toBeLessThanOrEqual(3);
+      expect(newer.call.snapshot.phase).toBe('connected');
+      expect(older.world.open).toBe(0);
+    },
+  );
+
+  test('each newer one of three, and one that takes it back', async () => {
+    const [first, second, third] = [room.open(), room.open(), room.open()];
+    await enter(first);
+    await enter(second);
+    await room.clock.advance(2000);
+    await enter(third);
+    await room.clock.advance(2000);
+    expect(first.call.snapshot).toMatchObject(REPLACED);
+    expect(second.call.snapshot).toMatchObject(REPLACED);
+    expect(third.call.snapshot.phase).toBe('connected');
+    await enter(first);
+    await room.clock.advance(2000);
+    expect(first.call.snapshot.phase).toBe('connected');
+    expect(third.call.snapshot).toMatchObject(REPLACED);
+  });
+
+  test('an older one that slept through it wakes, and does not push the newer out', async () => {
+    const [older, newer] = [room.open(), room.open()];
+    await enter(older);
+    await room.clock.advance(60_000);
+    const asleep = older.world.link;
+    const events = { ...asleep.events };
+    asleep.events.failed = () => {};
+    await enter(newer);
+    await room.clock.advance(10 * 60_000);
+    expect(newer.call.snapshot.phase).toBe('connected');
+    events.failed('socket');
+    await room.clock.advance(29_000);
+    expect(older.call.snapshot).toMatchObject(REPLACED);
+    expect(newer.call.snapshot.phase).toBe('connected');
+    expect(newer.world.open).toBe(1);
+  });
+
+  test('a late answer to our own question is no other page', async () => {
+    await connected(granted(), { kind: 'unavailable', retryAfterMs: null }, granted());
+    world.link.events.failed('socket');
+    await world.clock.advance(500 + 1000);
+    expect(world.links).toHaveLength(2);
+    world.link.events.failed('kicked');
+    await world.clock.advance(0);
+    expect(world.links).toHaveLength(3);
+    expect(phase()).toBe('reconnecting');
+  });
+});
+
 describe('silence', () => {
   test('is noticed after five seconds in which nothing arrives', async () => {
     await connected();
@@ -473,7 +602,7 @@ describe('what we send', () => {
   });
 
   test('counts what arrives, and nothing without a link', async () => {
-    expect(await call.stats()).toEqual({ audioPackets: 0, videoFrames: 0 });
+    expect(await call.stats()).toEqual({ audioPackets: 0, framesDecoded: 0 });
     await connected();
     world.link.now = { received: 12, sent: null, reported: null };
     expect((await call.stats()).audioPackets).toBe(12);

@@ -65,7 +65,7 @@ export class FakeLink implements Link {
   }
 
   stats() {
-    return Promise.resolve({ audioPackets: this.now.received ?? 0, videoFrames: 1 });
+    return Promise.resolve({ audioPackets: this.now.received ?? 0, framesDecoded: 1 });
   }
 
   replaceTrack(kind: 'audio' | 'video'): void {
@@ -81,7 +81,6 @@ export const REMOTE = { id: 'remote' } as unknown as MediaStream;
 
 /** Everything around a call: the API answers from a script, and the last answer stays. */
 export class World implements Ports {
-  readonly clock = new FakeClock();
   readonly links: FakeLink[] = [];
   readonly owned: number[] = [];
   asks = 0;
@@ -89,6 +88,8 @@ export class World implements Ports {
   mostAsking = 0;
   answers: (JoinOutcome | Promise<JoinOutcome>)[] = [];
   sent: LocalTracks = { audio: null, video: null };
+
+  constructor(readonly clock = new FakeClock()) {}
 
   async join(): Promise<JoinOutcome> {
     this.asks += 1;

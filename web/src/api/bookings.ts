@@ -22,20 +22,17 @@ export const signIn = (who: { user: string; name: string; tenant?: string }) =>
 export const upcomingBookings = (token: string) =>
   request<Booking[]>('/api/v1/bookings?status=upcoming', { token });
 
-export function book(
-  token: string,
-  start: Date,
-  end: Date,
-  idempotencyKey: string,
-): Promise<Answer<Booking & Problem>> {
+export function book(token: string, start: Date, end: Date): Promise<Answer<Booking & Problem>> {
   return request('/api/v1/bookings', {
     method: 'POST',
     token,
-    idempotencyKey,
     timeoutMs: 20_000,
     body: { start_time: start.toISOString(), end_time: end.toISOString() },
   });
 }
+
+export const cancelBooking = (token: string, id: number) =>
+  request<Problem>(`/api/v1/bookings/${id}`, { method: 'DELETE', token });
 
 export const bookingById = (token: string, id: number) =>
   request<Booking>(`/api/v1/bookings/${id}`, { token });

@@ -17,12 +17,10 @@ export interface Problem {
 }
 
 interface Call {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   body?: unknown;
   token?: string | undefined;
   timeoutMs?: number;
-  /** A POST that creates takes a key, so that a repeat creates nothing twice. */
-  idempotencyKey?: string;
 }
 
 /** Status 0 means that no answer came: no network, a dead server or a timeout. */
@@ -35,7 +33,6 @@ export async function request<T>(path: string, call: Call = {}): Promise<Answer<
   };
   if (call.body !== undefined) headers['Content-Type'] = 'application/json';
   if (call.token) headers.Authorization = `Bearer ${call.token}`;
-  if (call.idempotencyKey) headers['Idempotency-Key'] = call.idempotencyKey;
   try {
     const response = await fetch(path, {
       method: call.method ?? 'GET',

@@ -56,7 +56,7 @@ const RENEW_BEFORE_MS = 120_000;
 const LONGEST_WAIT_MS = 60_000;
 const SHORTEST_WAIT_MS = 1000;
 const FULL_POLL_MS = 10_000;
-const KICKED_AGAIN_MS = 30_000;
+const YIELD_MS = 30_000;
 const TROUBLED_AFTER = 3;
 /** Timers of browsers overflow at 2^31 ms and would fire at once. */
 const LONGEST_TIMER_MS = 86_400_000;
@@ -79,7 +79,10 @@ export class Call {
   private link: Link | null = null;
   private attempts = 0;
   private joinedOnce = false;
-  private kickedAt = Number.NEGATIVE_INFINITY;
+  /** We lost the connection and come back by ourselves, and the API has answered all along. */
+  private returning = false;
+  /** Until then, a kick means that another page of this person wants the seat more. */
+  private yieldsUntil = Number.NEGATIVE_INFINITY;
   private cancelAsk: (() => void) | null = null;
   private cancelTick: (() => void) | null = null;
   private linkTimers: (() => void)[] = [];
@@ -104,7 +107,8 @@ export class Call {
     this.reset();
     this.attempts = 0;
     this.joinedOnce = false;
-    this.kickedAt = Number.NEGATIVE_INFINITY;
+    this.returning = false;
+    this.yieldsUntil = Number.NEGATIVE_INFINITY;
     this.set({ ...IDLE, phase: 'joining' });
     this.ask();
   }
@@ -136,7 +140,7 @@ export class Call {
   }
 
   async stats(): Promise<CallStats> {
-    return (await this.link?.stats()) ?? { audioPackets: 0, videoFrames: 0 };
+    return (await this.link?.stats()) ?? { audioPackets: 0, framesDecoded: 0 };
   }
 
   private async ask(): Promise<void> {
@@ -174,6 +178,7 @@ export class Call {
     switch (outcome.kind) {
       case 'granted':
         this.set({ phase: underway, opensAt: null, roomState: null });
+        if (this.returning) this.yieldForAWhile();
         this.connect(outcome.grant, outcome.expiresInMs);
         return;
       case 'too_early':
@@ -189,6 +194,8 @@ export class Call {
         this.askIn(clamp(outcome.retryAfterMs, SHORTEST_WAIT_MS, LONGEST_WAIT_MS));
         return;
       case 'unavailable':
+        // What got no answer may yet be done, late: then it is ourselves who throw us out.
+        this.returning = false;
         this.set({ phase: underway });
         this.askAfterFailure(outcome.retryAfterMs);
         return;
@@ -247,12 +254,25 @@ export class Call {
       this.recover();
       return;
     }
+    if (this.ports.clock.now() < this.yieldsUntil) {
+      this.stop('ended', 'replaced');
+      return;
+    }
     // The API knows why we were shown the door: the booking is over, or it lets us in again. But
-    // two copies of one tab share a seat and would kick each other for ever, so once is enough.
-    const now = this.ports.clock.now();
-    if (now - this.kickedAt < KICKED_AGAIN_MS) this.stop('ended', 'replaced');
-    else this.recover(0);
-    this.kickedAt = now;
+    // the pages of whoever booked share one seat, and so do copies of one tab: we may just have
+    // taken it back from a newer page. If that one insists, it is right.
+    this.yieldForAWhile();
+    this.recover(0);
+  }
+
+  /**
+   * Pages that share a seat would throw each other out for ever, so each claims it back at most
+   * once: after a kick, or by coming back from a lost connection (of a laptop that slept, say). The
+   * older page is the first to have done so, and stops; the newer has not, and stays.
+   */
+  private yieldForAWhile(): void {
+    this.returning = false;
+    this.yieldsUntil = this.ports.clock.now() + YIELD_MS;
   }
 
   /** Throws the link away, keeps the person's tracks, and asks for a new seat. */
@@ -261,8 +281,10 @@ export class Call {
     this.set({ phase: this.joinedOnce ? 'reconnecting' : 'joining', participant: null });
     // Fresh tokens were asked for already, and that answer will do.
     if (this.asking) return;
-    if (delayMs === undefined) this.askAfterFailure(null);
-    else this.askIn(delayMs);
+    if (delayMs === undefined) {
+      this.returning = this.joinedOnce;
+      this.askAfterFailure(null);
+    } else this.askIn(delayMs);
   }
 
   private askAfterFailure(retryAfterMs: number | null): void {

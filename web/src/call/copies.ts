@@ -1,13 +1,13 @@
 /**
- * A tab that the browser duplicates has the same storage, hence the same nonce and the same seat:
- * the two would throw each other out for ever. The newest copy takes the call; the others learn it.
+ * Two tabs may share one seat: those of whoever booked, and those that the browser duplicated (they
+ * have the same storage, hence the same nonce). The newest takes the call; the others learn it here
+ * and let go, before the server throws them out. Tabs of another browser learn it by that.
  */
 export class Copies {
   private readonly channel: BroadcastChannel | null;
 
-  constructor(nonce: string, taken: () => void) {
-    this.channel =
-      'BroadcastChannel' in globalThis ? new BroadcastChannel(`suroga.${nonce}`) : null;
+  constructor(seat: string, taken: () => void) {
+    this.channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel(`suroga.${seat}`) : null;
     if (this.channel) this.channel.onmessage = taken;
   }
 

@@ -4,7 +4,7 @@ import type { Ticket } from './ticket';
 
 const STARTING_POLL_MS = 3000;
 
-/** The ask for a seat. The same nonce always gets its own seat back. */
+/** The ask for a seat. A nonce gets its own seat back; the booker's newest has their only one. */
 export async function askToJoin(
   ticket: Ticket,
   nonce: string,

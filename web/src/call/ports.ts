@@ -44,9 +44,10 @@ export interface Sample {
   reported: number | null;
 }
 
+/** What came from the other, since the link of now began to receive them: a new one counts anew. */
 export interface CallStats {
   audioPackets: number;
-  videoFrames: number;
+  framesDecoded: number;
 }
 
 /** One Janus session with its handles. It is used once: a lost one is closed and another made. */

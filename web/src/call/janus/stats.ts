@@ -43,7 +43,7 @@ export async function callStatsOf(
   const of = (kind: string) => inbound.filter((entry) => entry.kind === kind);
   return {
     audioPackets: sum(of('audio'), (entry) => entry.packetsReceived),
-    videoFrames: sum(of('video'), (entry) => entry.framesDecoded),
+    framesDecoded: sum(of('video'), (entry) => entry.framesDecoded),
   };
 }
 

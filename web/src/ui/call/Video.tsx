@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface Props {
   id: string;
@@ -13,7 +13,8 @@ interface Props {
 
 export function Video({ id, label, stream, own = false, mirrored = false, onBlocked }: Props) {
   const element = useRef<HTMLVideoElement>(null);
-  useEffect(() => {
+  // Together with the state that the page shows: «connected» never has the last stream's picture.
+  useLayoutEffect(() => {
     const video = element.current;
     if (!video || video.srcObject === stream) return;
     video.srcObject = stream;

@@ -4,16 +4,18 @@ import { t } from '../../i18n';
 import { clockTime, dayAndTime } from '../../i18n/time';
 import type { Session } from '../../session';
 import { BookLater } from './BookLater';
+import { CancelBooking } from './CancelBooking';
 
 export function Bookings(props: {
   session: Session;
   version: number;
-  onBooked(): void;
+  onChanged(): void;
   onSignedOut(): void;
 }) {
   const { session, version, onSignedOut } = props;
   const [bookings, setBookings] = useState<Booking[] | null>(null);
   const [failed, setFailed] = useState(false);
+  const [cancelled, setCancelled] = useState<string | null>(null);
 
   // A new version means to look again.
   useEffect(() => {
@@ -29,6 +31,16 @@ export function Bookings(props: {
     };
   }, [session.token, version]);
 
+  const booked = () => {
+    setCancelled(null);
+    props.onChanged();
+  };
+  const forget = (gone: Booking) => {
+    setBookings((known) => known?.filter((other) => other !== gone) ?? null);
+    setCancelled(dayAndTime(new Date(gone.start_time)));
+    props.onChanged();
+  };
+
   return (
     <section class="card">
       <h2>{t('bookingsTitle')}</h2>
@@ -37,30 +49,54 @@ export function Bookings(props: {
       {bookings && bookings.length > 0 && (
         <ul class="bookings">
           {bookings.map((booking) => (
-            <BookingRow key={booking.booking_id} booking={booking} />
+            <BookingRow
+              key={booking.booking_id}
+              booking={booking}
+              session={session}
+              onCancelled={() => forget(booking)}
+              onSignedOut={onSignedOut}
+            />
           ))}
         </ul>
       )}
-      <BookLater session={session} onBooked={props.onBooked} onSignedOut={onSignedOut} />
+      {cancelled && (
+        <p class="muted" role="status">
+          {t('bookingCancelled', { when: cancelled })}
+        </p>
+      )}
+      <BookLater session={session} onBooked={booked} onSignedOut={onSignedOut} />
     </section>
   );
 }
 
-function BookingRow({ booking }: { booking: Booking }) {
-  const start = new Date(booking.start_time);
-  const when = dayAndTime(start);
+function BookingRow(props: {
+  booking: Booking;
+  session: Session;
+  onCancelled(): void;
+  onSignedOut(): void;
+}) {
+  const { booking } = props;
+  const when = dayAndTime(new Date(booking.start_time));
   return (
     <li>
       <span>
         {when} – {clockTime(new Date(booking.end_time))}
       </span>
-      <a
-        class="button"
-        aria-label={t('callAt', { when })}
-        href={`/call#booking=${booking.booking_id}`}
+      <CancelBooking
+        session={props.session}
+        id={booking.booking_id}
+        when={when}
+        onCancelled={props.onCancelled}
+        onSignedOut={props.onSignedOut}
       >
-        {t('enter')}
-      </a>
+        <a
+          class="button"
+          aria-label={t('callAt', { when })}
+          href={`/call#booking=${booking.booking_id}`}
+        >
+          {t('enter')}
+        </a>
+      </CancelBooking>
     </li>
   );
 }

@@ -12,8 +12,8 @@ type SignInWay = 'loading' | 'local' | 'elsewhere' | 'unknown';
 export function HomePage() {
   const [session, setSession] = useState<Session | null>(currentSession);
   const [way, setWay] = useState<SignInWay>('loading');
-  // Each booking that is made asks the list to look again.
-  const [booked, setBooked] = useState(0);
+  // Each booking that is made or cancelled asks the list to look again.
+  const [changes, setChanges] = useState(0);
 
   const askWay = useCallback(async () => {
     setWay('loading');
@@ -25,6 +25,7 @@ export function HomePage() {
     void askWay();
   }, [askWay]);
 
+  const changed = () => setChanges((count) => count + 1);
   const leave = () => {
     signOut();
     setSession(null);
@@ -45,13 +46,8 @@ export function HomePage() {
     >
       {session ? (
         <>
-          <StartCall session={session} onBooked={() => setBooked(booked + 1)} onSignedOut={leave} />
-          <Bookings
-            session={session}
-            version={booked}
-            onBooked={() => setBooked(booked + 1)}
-            onSignedOut={leave}
-          />
+          <StartCall session={session} onBooked={changed} onSignedOut={leave} />
+          <Bookings session={session} version={changes} onChanged={changed} onSignedOut={leave} />
         </>
       ) : (
         <>

@@ -1,7 +1,5 @@
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { type Booking, book } from '../../api/bookings';
-import { NO_ANSWER } from '../../api/http';
-import { newNonce } from '../../call/seat';
 import type { Session } from '../../session';
 import { messageOf } from '../messages';
 
@@ -14,8 +12,6 @@ interface Book {
 export function useBook(session: Session, onSignedOut: () => void): Book {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  // A request that got no answer may have booked: its repeat carries the same key.
-  const key = useRef<{ of: string; key: string } | null>(null);
 
   return {
     busy,
@@ -24,12 +20,9 @@ export function useBook(session: Session, onSignedOut: () => void): Book {
       if (busy) return null;
       setBusy(true);
       setError(null);
-      const of = `${start.getTime()} ${minutes}`;
-      if (key.current?.of !== of) key.current = { of, key: newNonce() };
       const end = new Date(start.getTime() + minutes * 60_000);
-      const answer = await book(session.token, start, end, key.current.key);
+      const answer = await book(session.token, start, end);
       setBusy(false);
-      if (answer.status !== NO_ANSWER) key.current = null;
       if (answer.status === 201 && answer.body) return answer.body;
       if (answer.status === 401) onSignedOut();
       setError(messageOf(answer));
