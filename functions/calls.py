@@ -5,9 +5,9 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.door import Call, Reply, operation
+from functions.queue import received
 from shared.calls.models import InviteJoinRequest, JoinRequest, Ticket
-from shared.platform import logs
-from shared.platform.queues import JANUS_EVENTS, open_message
+from shared.platform.queues import JANUS_EVENTS
 
 bp = func.Blueprint()
 
@@ -62,6 +62,4 @@ async def janus_events(call: Call[None]) -> Reply:
 async def calls_record(msg: func.QueueMessage) -> None:
     from shared.bootstrap import services
 
-    operation_id, body = open_message(msg.get_body().decode())
-    logs.operation_id.set(operation_id)
-    await services().calls.handle(body)
+    await services().calls.handle(received(msg))

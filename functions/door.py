@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from shared.platform import logs
 from shared.platform.i18n import language
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload
-from shared.platform.problems import FieldError, Problem, problem_body
+from shared.platform.problems import FieldError, Problem, busy, invalid, problem_body
 from shared.platform.tables import Conflict, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -190,8 +190,7 @@ def _validated(model: type[M], value: Any) -> M:
             FieldError(".".join(str(part) for part in e["loc"]) or "body", e["msg"])
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        fields = ", ".join(dict.fromkeys(e.field for e in errors))
-        raise Problem(400, "invalid_request", {"fields": fields}, errors=errors) from error
+        raise invalid(errors) from error
 
 
 def as_problem(error: Exception) -> Problem:
@@ -202,7 +201,7 @@ def as_problem(error: Exception) -> Problem:
         case StorageUnavailable():
             return Problem(503, "storage_unavailable", headers={"Retry-After": "5"})
         case Conflict():
-            return Problem(503, "calendar_busy", headers={"Retry-After": "1"})
+            return busy()
     return Problem(500, "internal_error")
 
 

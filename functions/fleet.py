@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from functions.queue import received
 from shared.platform import logs
-from shared.platform.queues import FLEET_WAKE, open_message
+from shared.platform.queues import FLEET_WAKE
 
 bp = func.Blueprint()
 
@@ -22,6 +23,4 @@ async def fleet_tick(timer: func.TimerRequest) -> None:
 async def fleet_wake(msg: func.QueueMessage) -> None:
     from shared.bootstrap import services
 
-    operation_id, body = open_message(msg.get_body().decode())
-    logs.operation_id.set(operation_id)
-    await services().tick(int(body["attempt"]))
+    await services().tick(int(received(msg)["attempt"]))

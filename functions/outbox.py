@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.platform import logs
-from shared.platform.queues import OUTBOX, open_message
+from functions.queue import received
+from shared.platform.queues import OUTBOX
 
 bp = func.Blueprint()
 
@@ -14,6 +14,4 @@ bp = func.Blueprint()
 async def outbox_relay(msg: func.QueueMessage) -> None:
     from shared.bootstrap import services
 
-    operation_id, body = open_message(msg.get_body().decode())
-    logs.operation_id.set(operation_id)
-    await services().relay.handle(body)
+    await services().relay.handle(received(msg))

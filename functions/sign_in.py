@@ -12,7 +12,9 @@ from shared.platform.payload import Payload
 
 bp = func.Blueprint()
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/\\#?|]+$")]
+# As `shared/platform/auth.py` takes them: names become parts of keys and of URLs.
+NAME = r"^[^\x00-\x1f\x7f-\x9f/\\#?|]+$"
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NAME)]
 
 
 class AuthConfig(Payload):

@@ -19,6 +19,7 @@ from shared.bookings.claims import (
     Day,
     home_of,
     partition,
+    partitions,
     partitions_of,
 )
 from shared.bookings.foreign import ABORTED, COMMITTED, ForeignClaims
@@ -57,6 +58,12 @@ class Calendar:
         reads = (self._tables.query(TABLE, pk, HEAD, AFTER_CLAIMS) for pk in pks)
         rows = await asyncio.gather(*reads)
         return [Day.from_rows(pk, found) for pk, found in zip(pks, rows, strict=True)]
+
+    async def taken(self, pool: int, start: datetime, end: datetime) -> set[int]:
+        """The rooms that are booked at some moment of [start, end)."""
+        days = await self.read(partitions(pool, start, end))
+        settled = [await self.foreign.settle(day, start, end) for day in days]
+        return {room for day in settled for room in day.taken_rooms(start, end)}
 
     async def announce(self, draft: Draft) -> None:
         await self._outbox.announce(TABLE, draft.home, draft.event_id)

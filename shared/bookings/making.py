@@ -22,7 +22,7 @@ from shared.platform import logs
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock, iso
 from shared.platform.ids import Ids
-from shared.platform.problems import FieldError, Problem
+from shared.platform.problems import FieldError, Problem, busy, invalid
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -96,7 +96,7 @@ class Maker:
                 draft = await self._fresh(draft)
             if self._clock.now() > deadline:
                 break
-        raise Problem(503, "calendar_busy", headers={"Retry-After": "1"})
+        raise busy()
 
     async def _fresh(self, draft: Draft) -> Draft:
         """With another id when somebody else's booking has ours: a million a day are not many."""
@@ -190,8 +190,7 @@ class Maker:
     def _check(self, request: BookingCreate) -> None:
         errors = interval_errors(request, self._clock, self._settings)
         if errors:
-            fields = ", ".join(dict.fromkeys(e.field for e in errors))
-            raise Problem(400, "invalid_request", {"fields": fields}, errors=errors)
+            raise invalid(errors)
 
 
 def interval_errors(request: BookingCreate, clock: Clock, settings: Settings) -> list[FieldError]:

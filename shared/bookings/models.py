@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -113,6 +114,24 @@ class Room:
     updated_at: datetime
     name: str | None = None
     metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFilter:
+    """Which rooms a list shows (5.3.1); `free`: those that nobody has booked in the interval."""
+
+    size: int | None = None
+    created_before: datetime | None = None
+    created_after: datetime | None = None
+    free: tuple[datetime, datetime] | None = None
+
+    def admits(self, room: Room, taken: Container[int]) -> bool:
+        return (
+            self.size in (None, room.size)
+            and (self.created_before is None or room.created_at < self.created_before)
+            and (self.created_after is None or room.created_at > self.created_after)
+            and room.room_id not in taken
+        )
 
 
 @dataclass(frozen=True, slots=True)

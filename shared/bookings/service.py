@@ -12,14 +12,22 @@ from shared.bookings.calendar import Calendar
 from shared.bookings.claims import Claim, partition
 from shared.bookings.index import BookingIndex
 from shared.bookings.making import Booked, Maker, event_data
-from shared.bookings.models import Booking, BookingCreate, Room, RoomCreate, State, Status
+from shared.bookings.models import (
+    Booking,
+    BookingCreate,
+    Room,
+    RoomCreate,
+    RoomFilter,
+    State,
+    Status,
+)
 from shared.bookings.rooms import Hosts, Rooms
 from shared.bookings.rows import Audit, Stored
 from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock, stamp
-from shared.platform.problems import Problem
+from shared.platform.problems import Problem, busy
 from shared.platform.tables import Conflict
 
 if TYPE_CHECKING:
@@ -74,8 +82,15 @@ class Bookings:
             raise
         return room
 
-    async def rooms(self, caller: Caller, after: int, limit: int) -> Page[Room]:
-        found = await self._rooms.page(caller.tenant, self._settings.pool, after, limit + 1)
+    async def rooms(self, caller: Caller, wanted: RoomFilter, after: int, limit: int) -> Page[Room]:
+        taken = await self._calendar.taken(self._settings.pool, *wanted.free) if wanted.free else ()
+        found: list[Room] = []
+        while len(found) <= limit:
+            rooms = await self._rooms.page(caller.tenant, self._settings.pool, after, limit + 1)
+            found += [room for room in rooms if wanted.admits(room, taken)]
+            if len(rooms) <= limit:
+                break
+            after = rooms[-1].room_id
         more = len(found) > limit
         return Page(found[:limit], str(found[limit - 1].room_id) if more else "")
 
@@ -196,7 +211,7 @@ class Bookings:
         except Conflict:
             again = await self._calendar.find(after.booking_id)
             if again is None or again.booking.state is not after.state:
-                raise Problem(503, "calendar_busy", headers={"Retry-After": "1"}) from None
+                raise busy() from None
 
     # -- what other parts of the system ask --------------------------------------------------------
 

@@ -22,7 +22,7 @@ from shared.platform import logs
 from shared.platform.auth import Caller, Invites
 from shared.platform.clock import Clock, iso
 from shared.platform.ids import Ids
-from shared.platform.problems import Problem
+from shared.platform.problems import Problem, busy
 from shared.platform.tables import Conflict
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Joining:
             kept = {other.participant_id for other in seats.taken if other.key != key}
             await self._clear(located.janus, room, present - kept)
             return visit
-        raise Problem(503, "calendar_busy", headers={"Retry-After": "1"})
+        raise busy()
 
     async def _present(self, janus: Janus, room: Room) -> set[int]:
         try:

@@ -59,3 +59,14 @@ def problem_body(problem: Problem, language: Language, operation_id: str) -> dic
     if problem.errors:
         body["errors"] = [{"field": e.field, "message": e.message} for e in problem.errors]
     return {**problem.extra, **body}
+
+
+def invalid(errors: Sequence[FieldError]) -> Problem:
+    """400, with every bad field named."""
+    fields = ", ".join(dict.fromkeys(error.field for error in errors))
+    return Problem(400, "invalid_request", {"fields": fields}, errors=errors)
+
+
+def busy() -> Problem:
+    """503: others change the same thing at the moment; nothing was done."""
+    return Problem(503, "calendar_busy", headers={"Retry-After": "1"})

@@ -107,6 +107,48 @@ async def test_rooms_as_documented(world: World) -> None:
     assert all("password" not in r for r in first)
 
 
+async def test_the_rooms_that_are_free_in_an_interval(world: World) -> None:
+    booked = await world.book(60, 60)
+    _, small = await ask(world, "rooms_create", {})
+    _, large = await ask(world, "rooms_create", {"max_participants": 4})
+    times = {"start_time": "2026-06-10T10:30:00Z", "end_time": "2026-06-10T11:30:00Z"}
+
+    async def ids(**params: str) -> set[int]:
+        _, rooms = await ask(world, "rooms_list", params=params)
+        return {room["room_id"] for room in rooms}
+
+    everything = {booked.room.room_id, small["room_id"], large["room_id"]}
+    assert await ids() == everything
+    assert await ids(available="true", **times) == everything - {booked.room.room_id}
+    later = {"start_time": "2026-06-10T11:00:00Z", "end_time": "2026-06-10T11:30:00Z"}
+    assert await ids(available="true", **later) == everything
+    assert await ids(max_participants="4") == {large["room_id"]}
+    assert await ids(created_before="2026-06-10T08:00:00Z") == set()
+    assert await ids(created_after="2026-06-10T08:00:00Z") == everything
+    pages = []
+    after = "0"
+    while after:
+        response, rooms = await ask(
+            world, "rooms_list", params={"limit": "1", "after": after, "available": "true", **times}
+        )
+        pages += [room["room_id"] for room in rooms]
+        link = response.headers.get("Link", "")
+        after = link.split("after=")[1].split("&")[0] if link else ""
+    assert pages == sorted(everything - {booked.room.room_id})
+
+
+NOON = "2026-06-10T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "times", [{}, {"start_time": NOON}, {"start_time": NOON, "end_time": NOON}]
+)
+async def test_available_needs_an_interval(world: World, times: dict[str, str]) -> None:
+    response, problem = await ask(world, "rooms_list", params={"available": "true", **times})
+    assert response.status_code == 400
+    assert [e["field"] for e in problem["errors"]] == ["available"]
+
+
 @pytest.mark.parametrize(
     ("name", "body", "field"),
     [
