@@ -38,7 +38,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--root", default=".", help="the folder of function_app.py (default: .)")
     parser.add_argument("--port", type=int, help="default: Host.LocalHttpPort, else 7071")
-    parser.add_argument("--bind", default="127.0.0.1", help="the address (default: 127.0.0.1)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address (default: 127.0.0.1)")
     parser.add_argument("--state", default=".local/host", help="keys and timers (.local/host)")
     parser.add_argument("--enable-auth", action="store_true", help="check function keys")
     parser.add_argument("--reload", action="store_true", help="restart when a source file changes")
@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
     root = Path(arguments.root).resolve()
     settings = load_settings(root)
     port = settings.port if arguments.port is None else arguments.port
-    listening = listen(arguments.bind, port, arguments.socket)
+    listening = listen(arguments.host, port, arguments.socket)
     if arguments.reload:
         from local.host.reload import reload
 
@@ -62,12 +62,14 @@ def _run(arguments: argparse.Namespace) -> int:
 def _serve(
     arguments: argparse.Namespace, root: Path, listening: socket.socket, settings: Settings
 ) -> int:
+    from local.host import wire
     from local.host.app import Host
     from local.host.load import load_functions
     from shared.platform import logs
 
     level = os.environ.get("SUROGA_LOG_LEVEL", "").upper()
     logs.configure(logging.DEBUG if arguments.verbose else level if level in LEVELS else "INFO")
+    wire.install()
     functions, state = load_functions(root), Path(arguments.state).resolve()
 
     async def serve() -> None:

@@ -116,6 +116,12 @@ def accepts(converter: str, annotation: Any) -> bool:
     return isinstance(annotation, type) and bool(known.check_input_type_annotation(annotation))
 
 
+def may_return(annotation: Any) -> bool:
+    """Whether an HTTP function may be annotated so; wrong ones stop the real worker too."""
+    known: Any = get_binding_registry().get("http")
+    return isinstance(annotation, type) and bool(known.check_output_type_annotation(annotation))
+
+
 def _cookies(cookies: list[SimpleCookie]) -> list[tuple[str, str]]:
     return [("Set-Cookie", m.OutputString()) for cookie in cookies for m in cookie.values()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ MAX_BODY = 100 * 1024 * 1024
 """https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#limits"""
 
 QUIET = ("/assets/", "/health", "/favicon")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
 OWN = frozenset({"content-length", "transfer-encoding", "connection"})
 """Headers that the server writes itself."""
 
@@ -150,9 +154,15 @@ def _peer(request: web.BaseRequest) -> str:
 
 
 def _built(response: Response) -> web.Response:
+    """Raises ValueError for the headers that Kestrel refuses; its answer is a 500 as well.
+
+    https://learn.microsoft.com/dotnet/api/microsoft.aspnetcore.server.kestrel.core.kestrelserveroptions.responseheaderencodingselector
+    """
     built = web.Response(status=response.status, body=response.body)
     built.headers.clear()
     for name, value in response.headers:
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+            raise ValueError(f"the header {name!r} has a letter that HTTP does not take")
         if name.lower() not in OWN:
             built.headers.add(name, value)
     return built

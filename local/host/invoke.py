@@ -8,9 +8,10 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azure.functions.meta import Datum
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_TRACE = Trace("", "")
+
+
+class Escaped(Exception):
+    """A function raised what would have ended more than its own call."""
 
 
 def new_id() -> str:
@@ -78,13 +83,19 @@ class Invoker:
         if function.wants_context:
             arguments["context"] = Invocation(invocation_id, function.name, function.folder, trace)
         with self._counted():
-            if function.is_async:
+            value = await self._run(function, arguments)
+        if value is not None and function.returns is None:
+            # The worker's rule: a queue's message would come again, and be poison in the end.
+            kind = type(value).__name__
+            raise TypeError(f"{function.name} without a return binding returned a {kind}")
+        return value
+
+    async def _run(self, function: Function, arguments: Mapping[str, Any]) -> Any:
+        if function.is_async:
+            with _contained(asyncio.current_task()):
                 return await function.handler(**arguments)
-            copy = contextvars.copy_context()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._threads, lambda: copy.run(function.handler, **arguments)
-            )
+        call = partial(contextvars.copy_context().run, function.handler, **arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _in_thread, call)
 
     async def drain(self, patience: float) -> bool:
         """Waits for the calls under way; says whether all have ended. No thread is waited for."""
@@ -104,6 +115,24 @@ class Invoker:
             self._running -= 1
             if not self._running:
                 self._idle.set()
+
+
+def _in_thread(call: Callable[[], Any]) -> Any:
+    with _contained():
+        return call()
+
+
+@contextmanager
+def _contained(task: asyncio.Task[Any] | None = None) -> Iterator[None]:
+    """Left alone, an exit ends the host, a cancelling that nobody asked for ends a timer's loop,
+    and a thread's StopIteration cannot be put into a future: its caller waits for ever."""
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt, StopIteration, asyncio.CancelledError) as error:
+        asked = isinstance(error, asyncio.CancelledError) and task and task.cancelling()
+        if asked:
+            raise
+        raise Escaped(f"the function raised {type(error).__name__}") from error
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from typing import Any
 
 import azure.functions as func
 
-from local.host.bindings import GENERIC, accepts
+from local.host.bindings import GENERIC, accepts, may_return
 from local.host.functions import Function, Trigger
+from local.host.queue_storage import is_connection, is_name
 from local.host.settings import expand
 from local.terminal import Stop
 
@@ -98,6 +99,8 @@ def _function(found: Any) -> Function:
         if other is not binding:
             raise Stop(f"Function {name}: the local host has no {other.type} binding.")
     wants_context = _check_parameters(name, handler, set(bindings))
+    if returned:
+        _check_return(name, handler, returned.type)
     return Function(
         name=name,
         handler=handler,
@@ -128,6 +131,19 @@ def _check_parameters(name: str, handler: Any, bound: set[str]) -> bool:
     if wants_context and _hints(name, handler).get("context", func.Context) is not func.Context:
         raise Stop(f"Function {name}: its parameter context should be a func.Context.")
     return wants_context
+
+
+def _check_return(name: str, handler: Any, binding: str) -> None:
+    if binding != "http":
+        raise Stop(f"Function {name}: the local host has no {binding} binding.")
+    hints = _hints(name, handler)
+    if "return" not in hints or may_return(hints["return"]):
+        return
+    hint = hints["return"]
+    kind = "None" if hint is type(None) else hint.__name__ if type(hint) is type else hint
+    raise Stop(
+        f"Function {name} is said to return {kind}; the worker takes func.HttpResponse or str only."
+    )
 
 
 def _hints(name: str, handler: Any) -> dict[str, Any]:
@@ -171,16 +187,32 @@ def _properties(name: str, binding: Any, disabled: bool) -> dict[str, Any]:
                         f"Function {name}: its {key} says %{error.args[0]}%, and there is no such"
                         " setting."
                     ) from None
+    if binding.type == "queueTrigger" and not disabled:
+        properties["queueName"] = _queue_name(name, str(properties.get("queueName")))
     return properties
+
+
+def _queue_name(function: str, text: str) -> str:
+    if not is_name(text.lower()):  # the host lowers it, too
+        raise Stop(
+            f"Function {function}: «{text}» is no queue's name; that has 3 to 63 lower-case"
+            " letters, digits and single dashes."
+        )
+    return text.lower()
 
 
 def _connection(name: str, binding: Any) -> str:
     """https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#connections"""
     if binding.type != "queueTrigger":
         return ""
-    setting = str(binding.connection)
+    setting = str(binding.connection or "Storage")
     for known in (f"AzureWebJobs{setting}", setting):
-        if value := os.environ.get(known):
+        value = os.environ.get(known)
+        if value and not is_connection(value):
+            raise Stop(
+                f"Function {name}: its connection, the setting {known}, is no connection string."
+            )
+        if value:
             return value
     raise Stop(
         f"Function {name}: its connection is the setting {setting}, which is not set; the local"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.core.exceptions import ResourceNotFoundError as NotFound
 from azure.storage.queue import QueueMessage as Received
+from azure.storage.queue import QueueServiceClient as Account
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 LEASE_SECONDS = 30
@@ -25,6 +27,7 @@ RENEW_AGAIN_SECONDS = 1.0
 POISON_SUFFIX = "-poison"
 
 _MAX_NAME = 63
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # No retries of the SDK's: our loops try again, and they know what a repeated call would mean.
 _CLIENT_OPTIONS: dict[str, Any] = {
     "connection_timeout": CALL_SECONDS,
@@ -39,6 +42,20 @@ FAULTS = (AzureError, TimeoutError, OSError)
 
 class LeaseLost(Exception):
     """The message was deleted, or somebody else has it: our pop receipt is void."""
+
+
+def is_connection(text: str) -> bool:
+    """Whether the SDK can read the connection string; nothing is connected."""
+    try:
+        Account.from_connection_string(text).close()
+    except ValueError:
+        return False
+    return True
+
+
+def is_name(text: str) -> bool:
+    """https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata"""
+    return 3 <= len(text) <= _MAX_NAME and _NAME.fullmatch(text) is not None
 
 
 class QueueStorage:

@@ -90,6 +90,20 @@ def test_what_a_function_may_return(host: Running, what: str, status: int, body:
         assert answer.header("Content-Type") == "text/plain; charset=utf-8"
 
 
+@pytest.mark.parametrize("path", ["/escapes/exit", "/escapes/cancel", "/runs-out"])
+def test_a_function_cannot_end_the_host(host: Running, path: str) -> None:
+    answer = host.ask(path)
+    assert (answer.status, answer.body) == (500, b"")
+    assert host.ask("/").text == "home"
+
+
+@pytest.mark.parametrize(("which", "status"), [("name", 500), ("text", 500), ("tab", 200)])
+def test_headers_that_kestrel_would_refuse(host: Running, which: str, status: int) -> None:
+    assert host.ask(f"/bad-header/{which}").status == status
+    told = "".join(line["error"] for line in host.events("function.failed"))
+    assert "Paulo" not in told
+
+
 def test_response_headers(host: Running) -> None:
     answer = host.ask("/headers")
     assert answer.status == 201
@@ -131,6 +145,34 @@ def test_one_line_per_request_without_the_query(host: Running) -> None:
     assert line["operation_id"]
     written = "\n".join(host.lines)
     assert not re.search("hidden|s3cret|in-a-header", written)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /see/1?code=hush-query SPOILT\r\n\r\n",
+        b"GET /see/1 HTTP/1.1\r\nHost: x\r\nBad Name: hush-header\r\n\r\n",
+        b"GET /see/1?x=hush" + b"h" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["line", "header", "length"],
+)
+def test_what_is_no_http_is_one_line_without_its_text(host: Running, sent: bytes) -> None:
+    before = len(host.events("http.malformed"))
+    with socket.create_connection(("127.0.0.1", host.port), timeout=20) as client:
+        client.sendall(sent)
+        assert client.recv(1000).split()[1] == b"400"
+    eventually(lambda: len(host.events("http.malformed")) == before + 1, "the line")
+    lines = "".join(host.lines)
+    assert "hush" not in lines
+    assert "web_protocol.py" not in lines
+
+
+def test_a_client_that_goes_away_is_no_error(host: Running) -> None:
+    with socket.create_connection(("127.0.0.1", host.port), timeout=20) as client:
+        client.sendall(b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\nabc")
+    host.ask("/see/4711")
+    host.event("http.request", path="/see/4711")
+    assert host.events("aiohttp.server") == []
 
 
 def test_good_answers_of_assets_are_not_told(host: Running) -> None:

@@ -150,6 +150,23 @@ def _ends_with_one_sentence(running: Running) -> str:
     return running.lines[0].rstrip("\n")
 
 
+def test_the_address_to_listen_at(tmp_path: Path) -> None:
+    with Running(make_subject(tmp_path), "--host", "127.0.0.2") as running:
+        assert running.event("host.started")["address"].startswith("127.0.0.2:")
+
+
+def test_a_timer_goes_on_after_a_cancelling_that_nobody_asked_for(tmp_path: Path) -> None:
+    root = make_subject(tmp_path)
+    source = (root / "function_app.py").read_text()
+    source += "\n\n@app.timer_trigger('timer', '* * * * * *')\n"
+    source += (
+        "async def gives_up(timer: TimerRequest) -> None:\n    raise asyncio.CancelledError()\n"
+    )
+    (root / "function_app.py").write_text(source)
+    with Running(root) as running:
+        eventually(lambda: len(running.events("timer.failed")) > 1, "a second run")
+
+
 def test_a_taken_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -16,6 +16,8 @@ from local.host.routes import Routes
 from local.host.settings import Settings, expand, load_settings
 from local.terminal import Stop
 
+DEVELOPMENT = "UseDevelopmentStorage=true"
+
 
 @pytest.fixture
 def app() -> func.FunctionApp:
@@ -105,7 +107,7 @@ def _setting(app: func.FunctionApp) -> None:
 
 
 def _connection(app: func.FunctionApp) -> None:
-    @app.queue_trigger("msg", "q", "NO_SUCH_SETTING")
+    @app.queue_trigger("msg", "queue", "NO_SUCH_SETTING")
     def f(msg: func.QueueMessage) -> None:
         pass
 
@@ -127,6 +129,43 @@ def _output(app: func.FunctionApp) -> None:
     @app.queue_output("out", "q", "c")
     def f(req: func.HttpRequest, out: func.Out[str]) -> str:
         return ""
+
+
+def _returned(app: func.FunctionApp) -> None:
+    @app.timer_trigger("timer", "0 * * * * *")
+    @app.queue_output("$return", "q", "AzureWebJobsStorage")
+    def f(timer: func.TimerRequest) -> str:
+        return ""
+
+
+def _returns_dict(app: func.FunctionApp) -> None:
+    @app.route("x")
+    def f(req: func.HttpRequest) -> dict[str, str]:
+        return {}
+
+
+def _returns_none(app: func.FunctionApp) -> None:
+    @app.route("x")
+    def f(req: func.HttpRequest) -> None:
+        pass
+
+
+def _returns_perhaps(app: func.FunctionApp) -> None:
+    @app.route("x")
+    def f(req: func.HttpRequest) -> func.HttpResponse | None:
+        return None
+
+
+def _garbage(app: func.FunctionApp) -> None:
+    @app.queue_trigger("msg", "queue", "GARBAGE")
+    def f(msg: func.QueueMessage) -> None:
+        pass
+
+
+def _queue_name(app: func.FunctionApp) -> None:
+    @app.queue_trigger("msg", "no_queue", "AzureWebJobsStorage")
+    def f(msg: func.QueueMessage) -> None:
+        pass
 
 
 def _duplicate(app: func.FunctionApp) -> None:
@@ -165,6 +204,12 @@ def _reserved(app: func.FunctionApp) -> None:
         (_service_bus, "Function f: the local host has no Service Bus triggers;"),
         (_blob, "Function f: the local host has no blobTrigger;"),
         (_output, "Function f: the local host has no queue binding."),
+        (_returned, "Function f: the local host has no queue binding."),
+        (_returns_dict, "Function f is said to return dict[str, str]; the worker takes"),
+        (_returns_none, "Function f is said to return None; the worker takes"),
+        (_returns_perhaps, "Function f is said to return "),
+        (_garbage, "Function f: its connection, the setting GARBAGE, is no connection string."),
+        (_queue_name, "Function f: «no_queue» is no queue's name"),
         (_duplicate, "function_app.py: Function f does not have a unique function name."),
         (_case, "are named"),
         (_reserved, "Function f: its route «{x:nonsense}» is wrong: «nonsense» is no route"),
@@ -177,11 +222,13 @@ def test_refuses(
     sentence: str,
 ) -> None:
     monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
+    monkeypatch.setenv("GARBAGE", "hush-garbage")
     define(app)
     said = refusal(app)
     assert sentence in said
     assert said.endswith(".")
     assert "\n" not in said
+    assert "hush" not in said
 
 
 def test_reserved_routes(app: func.FunctionApp) -> None:
@@ -211,9 +258,22 @@ def test_a_disabled_function_may_be_what_the_host_lacks(
 def test_a_connection_may_have_the_prefix(
     app: func.FunctionApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AzureWebJobsNO_SUCH_SETTING", "a connection")
+    monkeypatch.setenv("AzureWebJobsNO_SUCH_SETTING", DEVELOPMENT)
     _connection(app)
-    assert read_functions(app)[0].connection == "a connection"
+    assert read_functions(app)[0].connection == DEVELOPMENT
+
+
+def test_no_connection_is_that_of_the_host(
+    app: func.FunctionApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AzureWebJobsStorage", DEVELOPMENT)
+
+    @app.queue_trigger("msg", "Capital-Queue", "")
+    def f(msg: func.QueueMessage) -> None:
+        pass
+
+    (found,) = read_functions(app)
+    assert (found.connection, found.trigger.get("queueName")) == (DEVELOPMENT, "capital-queue")
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,25 @@ async def crash(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.route("returns/{what}")
-async def returns(req: func.HttpRequest) -> Any:
+async def returns(req: func.HttpRequest):  # type: ignore[no-untyped-def]
     return {"none": None, "bytes": b"x", "dict": {}, "text": "é"}[req.route_params["what"]]
+
+
+@app.route("escapes/{what}")
+async def escapes(req: func.HttpRequest) -> str:
+    raise {"exit": SystemExit(3), "cancel": asyncio.CancelledError()}[req.route_params["what"]]
+
+
+@app.route("runs-out")
+def runs_out(req: func.HttpRequest) -> str:
+    nothing: list[str] = []
+    return next(iter(nothing))
+
+
+@app.route("bad-header/{which}")
+async def bad_header(req: func.HttpRequest) -> func.HttpResponse:
+    headers = {"name": {"X Y": "v"}, "text": {"X-Name": "São Paulo"}, "tab": {"X-Tab": "a\tb"}}
+    return func.HttpResponse("x", headers=headers[req.route_params["which"]])
 
 
 @app.route("headers")
