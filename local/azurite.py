@@ -12,6 +12,7 @@ from local.ports import Ports, taken
 from local.steps import tail
 from local.terminal import Stop
 
+PATIENT = "./local/patient.cjs"
 SCRIPT = "local/node_modules/azurite/dist/src/azurite.js"
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0  # it saves what the tables hold before it ends
@@ -27,7 +28,6 @@ class Azurite:
         self.environment = environment
         self.log = state / "log" / "azurite.log"
         self._child: Child | None = None
-        self._up = False
 
     @staticmethod
     def record(state: Path) -> Path:
@@ -35,7 +35,6 @@ class Azurite:
 
     async def start(self) -> None:
         """Returns when it answers; raises `Stop` when it ends or stays silent."""
-        self._up = False
         self._child = child = await Child.start(
             self._command(),
             root=self.root,
@@ -57,7 +56,6 @@ class Azurite:
             raise Stop(f"Azurite (storage) did not answer: its log is {self.log}") from None
         finally:
             ended.cancel()
-        self._up = True
 
     async def watch(self, console: Console) -> None:
         """Until cancelled: starts it again whenever it ends, and says so in one sentence."""
@@ -72,12 +70,8 @@ class Azurite:
             console.say("Azurite (storage) is back.")
 
     async def stop(self) -> bool:
-        """Says whether it saved everything. Somebody else may have told it to end already, and a
-        second SIGTERM would kill it while it saves."""
-        if not self._child:
-            return True
-        ending = self._up and not await self._answers()
-        return await self._child.stop(STOP_SECONDS, ask=not ending)
+        """Says whether it saved everything."""
+        return await self._child.stop(STOP_SECONDS) if self._child else True
 
     async def _again(self, console: Console, failures: int) -> int:
         """Tries until it runs. Somebody else on its ports is most likely an Azurite too: the
@@ -102,7 +96,8 @@ class Azurite:
 
     def _command(self) -> list[str]:
         names = ("blob", "queue", "table")
-        command = ["node", SCRIPT, "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        command = ["node", "--require", PATIENT, SCRIPT]
+        command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
         command += ["--location", str(self.state / "azurite")]
         for name, port in zip(names, self.ports.azurite_ports(), strict=True):
             command += [f"--{name}Host", "127.0.0.1", f"--{name}Port", str(port)]

@@ -70,12 +70,10 @@ class Child:
         await asyncio.wait([self._reading])  # what it printed last
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
-    async def stop(self, patience: float, *, ask: bool = True) -> bool:
-        """SIGTERM (unless it is known to end already), and SIGKILL after `patience` seconds; says
-        whether it ended by itself."""
-        if ask:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.terminate()
+    async def stop(self, patience: float) -> bool:
+        """SIGTERM, and SIGKILL after `patience` seconds; says whether it ended by itself."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
         try:
             async with asyncio.timeout(patience):
                 await self.wait()

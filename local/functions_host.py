@@ -50,7 +50,8 @@ class FunctionsHost:
         self._ended = asyncio.create_task(self._child.wait())
 
     async def ready(self) -> None:
-        """Returns when /health says that the database and the queue are fine."""
+        """Returns when the host's timers and queues run, and /health says that the database and the
+        queue are fine."""
         if not self._ended:
             raise RuntimeError("not started")
         answer: dict[str, Any] = {}
@@ -63,11 +64,11 @@ class FunctionsHost:
                             f" ready: {_last_words(self.log)} Its log is {self.log}"
                         )
                     await asyncio.sleep(POLL_SECONDS)
-                    answer = await asyncio.to_thread(_health, self.plan.ports.api)
+                    answer = await asyncio.to_thread(_state, self.plan.ports.api)
         except TimeoutError:
             said = json.dumps(answer) if answer else "no answer"
             raise Stop(
-                f"The system was not ready after {READY_SECONDS:.0f} s (/health: {said});"
+                f"The system was not ready after {READY_SECONDS:.0f} s ({said});"
                 f" its log is {self.log}"
             ) from None
 
@@ -82,10 +83,15 @@ class FunctionsHost:
         return await self._child.stop(STOP_SECONDS) if self._child else True
 
 
-def _health(port: int) -> dict[str, Any]:
+def _state(port: int) -> dict[str, Any]:
+    """What the host says of itself, and the app of its storage."""
+    return _ask(port, "/admin/host/status") | _ask(port, "/health")
+
+
+def _ask(port: int, path: str) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)  # heeds no proxy
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", path)
         body = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError):
         return {}
@@ -95,7 +101,8 @@ def _health(port: int) -> dict[str, Any]:
 
 
 def _fine(answer: dict[str, Any]) -> bool:
-    return answer.get("database") == "ok" and answer.get("queue") == "ok"
+    wanted = {"state": "Running", "database": "ok", "queue": "ok"}
+    return wanted.items() <= answer.items()
 
 
 def _last_words(log: Path) -> str:

@@ -35,8 +35,10 @@ JANUS = Package("janus", "janus", "the WebRTC server that carries the calls")
 CHROMIUM = Package("chromium", "chromium", "the browser of the end-to-end tests")
 FONTS = Package("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu", "text in its pictures")
 
+GIT = Package("git", "git", "a test asks it what the package for Azure holds")
+
 RUN = (JANUS,)
-TEST = (JANUS, CHROMIUM, FONTS)
+TEST = (JANUS, CHROMIUM, FONTS, GIT)
 
 
 def ensure_packages(packages: tuple[Package, ...], root: Path, log: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from local import settings_file
 from local.azurite import Azurite
@@ -13,8 +14,8 @@ from local.ports import Ports, check_free
 from local.records import end_recorded
 from local.terminal import Stop, say
 
-VM_PORTS_APART = 10
-"""As in `shared/fleet/compute_local.py`; the Admin API is on the next one."""
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Plan:
     environment: dict[str, str]
     own_azurite: bool
     reload: bool
-    vm_folder: Path
+    settings: Settings
 
     def end_vms(self) -> None:
         """Ends the Janus processes; they outlive the host, so that a reload cuts no call."""
@@ -33,13 +34,14 @@ class Plan:
         from shared.fleet.compute_local import stop_all
 
         try:
-            stop_all(self.vm_folder)
+            stop_all(Path(self.settings.local_vm_folder))
         except ComputeError as error:
             raise Stop(f"{error.message}.") from None
 
 
 def make_plan(root: Path, ports: Ports, state: Path, reload: bool) -> Plan:
     """Checks the settings, ends what a killed run left behind, then checks the ports."""
+    from shared.fleet.compute_local import PORTS_APART
     from shared.platform.settings import SettingsError, load_settings
 
     example = settings_file.example_values(root)
@@ -52,15 +54,13 @@ def make_plan(root: Path, ports: Ports, state: Path, reload: bool) -> Plan:
         raise Stop(f"{error}.") from None
     storage = environment.get("AzureWebJobsStorage", "")
     own_azurite = f"127.0.0.1:{ports.azurite}/" in storage
-    plan = Plan(
-        root, state, ports, environment, own_azurite, reload, Path(settings.local_vm_folder)
-    )
+    plan = Plan(root, state, ports, environment, own_azurite, reload, settings)
     _end_leftovers(plan)
     wanted = {ports.api: "the API and the pages"}
     if own_azurite:
         wanted |= ports.azurite_ports()
     for number in range(settings.local_vms):
-        first = settings.local_vm_port + VM_PORTS_APART * number
+        first = settings.local_vm_port + PORTS_APART * number
         wanted |= {first: f"Janus of VM {number}", first + 1: f"Admin API of VM {number}"}
     check_free(wanted, ports)
     return plan

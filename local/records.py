@@ -19,8 +19,7 @@ def end_recorded(path: Path, patience: float = 15.0) -> bool:
     """Ends the recorded process if it still lives; says whether there was one. The time at which
     it started tells it from a stranger that got the same number since.
 
-    Its leash has sent SIGTERM already, and Azurite takes a second one for a kill that loses data:
-    so it first gets the time to end by itself.
+    Its leash has sent SIGTERM already: so it first gets the time to end by itself.
     """
     try:
         pid_text, _, started = path.read_text().partition(" ")

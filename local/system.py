@@ -7,6 +7,7 @@ import signal
 
 from local.azurite import Azurite
 from local.console import STDERR, Console
+from local.first_janus import check_first_janus
 from local.functions_host import FunctionsHost
 from local.plan import Plan
 from local.terminal import Stop
@@ -42,17 +43,26 @@ class System:
 
     async def _serve(self) -> None:
         self.console.say(f"Starting, with data and logs in {self.plan.state} (Ctrl-C ends it)")
-        if self.plan.own_azurite:
-            await self.azurite.start()
-            self._watching = asyncio.create_task(self.azurite.watch(self.console))
-        else:
-            self.console.say("AzureWebJobsStorage is a storage of yours: Azurite is not started.")
+        checking = asyncio.create_task(check_first_janus(self.plan.settings))
+        try:
+            await self._start_storage()
+            await checking
+        finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
         await self.host.start()
         await self.host.ready()
         url = f"http://localhost:{self.plan.ports.api}"
         self.console.say(f"ready: {url}")
         self.console.say(f"  call page  {url}/\n  API docs   {url}/docs\n  health     {url}/health")
         raise Stop(f"The Functions host ended ({await self.host.wait()}): ending everything.")
+
+    async def _start_storage(self) -> None:
+        if self.plan.own_azurite:
+            await self.azurite.start()
+            self._watching = asyncio.create_task(self.azurite.watch(self.console))
+        else:
+            self.console.say("AzureWebJobsStorage is a storage of yours: Azurite is not started.")
 
     async def _end(self) -> None:
         self._asked_to_end = True

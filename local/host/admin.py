@@ -23,12 +23,14 @@ class Admin:
         """By function name; None for a function that only a request can start."""
         self._fires = {name.lower(): fire for name, fire in fires.items()}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.running = False
+        """Whether timers and queues are listened to."""
 
     async def answer(self, request: web.BaseRequest, path: str) -> web.Response:
         parts = path.strip("/").split("/")[1:]
         match request.method, [part.lower() for part in parts]:
             case "GET", ["host", "status"]:
-                return web.json_response({"state": "Running"})
+                return web.json_response({"state": "Running" if self.running else "Starting"})
             case "POST", ["functions", name]:
                 return await self._run(request, unquote(name))
         return web.Response(status=404)

@@ -88,6 +88,7 @@ class Host:
         await site.start()
         for listener in self.listeners:
             await listener.start()
+        self.admin.running = True
         logs.event("host.started", address="{}:{}".format(*listening.getsockname()[:2]))
         await ending.wait()
         await self._stop(site)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_BODY = 100 * 1024 * 1024
 """https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#limits"""
 
-QUIET = ("/assets/", "/health", "/favicon")
+QUIET = ("/assets/", "/health", "/favicon", "/admin/host/status")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 

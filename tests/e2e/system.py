@@ -1,10 +1,9 @@
-"""The running product, started as a person starts it: `python -m local.run`."""
+"""The running product, started as a person starts it: `python -m local.run`, in a linked tree."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import subprocess
@@ -16,15 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from local.ports import Ports, taken
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tree import ENVIRONMENT, linked_tree
 
 
 class System:
-    """`log` is what it printed; `events(name)` its structured lines of one kind."""
+    """`log` is what it printed; `events(name)` its structured lines of one kind.
+
+    It sees no settings but the example's and those of `environment`.
+    """
 
     def __init__(self, state: Path, **environment: str) -> None:
         self.state = state
+        self.tree = state / "tree"
         self.port = _free_port()
         self.url = f"http://localhost:{self.port}"
         self.output = state / "output.log"
@@ -33,19 +35,25 @@ class System:
 
     def start(self, seconds: float = 90) -> None:
         self.state.mkdir(parents=True, exist_ok=True)
+        if not self.tree.exists():
+            linked_tree(self.tree)
         command = [sys.executable, "-m", "local.run", "--port", str(self.port)]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, "--state", str(self.state)],
-                cwd=ROOT,
-                env={**os.environ, **self._environment},
+                cwd=self.tree,
+                env={**ENVIRONMENT, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        until(lambda: f"ready: {self.url}" in self.log or self._ended(), seconds)
-        assert not self._ended(), self.log
+        try:
+            until(lambda: f"ready: {self.url}" in self.log or self._ended(), seconds)
+            assert not self._ended(), self.log
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> int:
         if self._process is None:

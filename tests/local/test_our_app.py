@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -13,28 +14,44 @@ from tests.local.running import REPO
 
 # In a process of its own: an app gives its functions once, and other tests may want them too.
 LIST = """
-import json, os
+import json, os, sys
 from pathlib import Path
 os.environ["AzureWebJobsStorage"] = "UseDevelopmentStorage=true"
 from local.host.load import load_functions
 from local.host.routes import Routes
 functions = load_functions(Path("."))
-Routes(functions, "")
-print(json.dumps([
+routes = Routes(functions, "")
+def served(path):
+    found = routes.find("GET", path)
+    return found and found[0].function.name
+print(json.dumps({"listed": [
     [f.name, f.trigger.get("route"), [m.value for m in f.trigger.get("methods") or []]]
     for f in functions if f.is_http
-]))
+], "served": {path: served(path) for path in sys.argv[1:]}}))
 """
 
+PATHS = {
+    "/": "home_page",
+    "/health": "health",
+    "/health/": "health",
+    "/HEALTH/": "health",
+    "/health//": None,
+    "/docs/": "docs_page",
+}
 Listed = list[tuple[str, str, list[str]]]
 
 
 @pytest.fixture(scope="module")
-def listed() -> Listed:
-    ran = subprocess.run(
-        [sys.executable, "-c", LIST], cwd=REPO, capture_output=True, text=True, check=True
-    )
-    return [(name, route, methods) for name, route, methods in json.loads(ran.stdout)]
+def told() -> Any:
+    """What our app tells of itself."""
+    command = [sys.executable, "-c", LIST, *PATHS]
+    ran = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True)
+    return json.loads(ran.stdout)
+
+
+@pytest.fixture(scope="module")
+def listed(told: Any) -> Listed:
+    return [(name, route, methods) for name, route, methods in told["listed"]]
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -71,3 +88,8 @@ def test_our_routes_are_disjoint(listed: Listed) -> None:
 def test_every_route_says_its_methods(listed: Listed) -> None:
     assert listed
     assert [name for name, _, methods in listed if not methods] == []
+
+
+def test_a_trailing_slash_does_not_count(told: Any) -> None:
+    """Load balancers ask for `/health/` too."""
+    assert told["served"] == PATHS

@@ -1,11 +1,10 @@
-"""A copy of this tree in which the Functions host is a stub, and `make run` in it."""
+"""`make run` in a tree of its own, and a stub of the Functions host that makes it quick."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,15 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local.ports import Ports, taken
+from tests.tree import ENVIRONMENT
 
-REPO = Path(__file__).parent.parent.parent
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("SUROGA_", "AzureWebJobs", "MAKE", "STUB_"))
-}
 HOST = '''
-"""Answers /health as the real one does, and ends as STUB_HOST says."""
+"""Says that all is well as the real one does, and ends as STUB_HOST says."""
 import argparse, http.server, json, os, signal, sys, threading
 
 parser = argparse.ArgumentParser()
@@ -36,11 +30,20 @@ if behaviour == "broken":
     print(json.dumps({"message": "function_app.py does not import"}), flush=True)
     sys.exit(3)
 
+asked = 0
+def state():
+    global asked
+    asked += 1
+    print(f"asked for the status {asked} times", flush=True)
+    return "Starting" if behaviour == "idle" else "Running"
+
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/die":
             os._exit(4)
-        body = json.dumps({"status": "ok", "database": "ok", "queue": "ok"}).encode()
+        said = {"/health": {"status": "ok", "database": "ok", "queue": "ok"}}
+        said["/admin/host/status"] = {"state": state()}
+        body = json.dumps(said[self.path]).encode()
         self.send_response(200)
         self.end_headers()
         self.wfile.write(body)
@@ -55,20 +58,6 @@ signal.signal(signal.SIGTERM, end)
 server.serve_forever()
 print("the host says goodbye", flush=True)
 '''
-
-
-def make_project(root: Path) -> Path:
-    shutil.copytree(
-        REPO / "local", root / "local", ignore=shutil.ignore_patterns("node_modules", "host")
-    )
-    (root / "local" / "node_modules").symlink_to(REPO / "local" / "node_modules")
-    (root / "shared").symlink_to(REPO / "shared")
-    shutil.copy(REPO / "local.settings.example.json", root)
-    host = root / "local" / "host"
-    host.mkdir()
-    (host / "__init__.py").touch()
-    (host / "__main__.py").write_text(HOST)
-    return root
 
 
 def free_port() -> int:

@@ -7,7 +7,8 @@ import sys
 import time
 
 from local.checks import COMMANDS
-from tests.local_run.project import ENVIRONMENT, REPO, processes_of
+from tests.local_run.project import processes_of
+from tests.tree import ENVIRONMENT, REPO
 
 SCRIPT = """
 import sys

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,20 +18,13 @@ from typing import Any
 import pytest
 
 from local.ports import Ports, taken
-from tests.local_run.project import ENVIRONMENT, REPO, eventually_none, free_port, running
-
-LINKED = ("shared", "functions", "web", "infra", "function_app.py", "host.json", "requirements.txt")
+from tests.local_run.project import eventually_none, free_port, running
+from tests.tree import ENVIRONMENT, linked_tree
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
-    """This tree with settings and state of its own."""
-    root = tmp_path / "tree"
-    shutil.copytree(REPO / "local", root / "local", ignore=shutil.ignore_patterns("node_modules"))
-    (root / "local" / "node_modules").symlink_to(REPO / "local" / "node_modules")
-    shutil.copy(REPO / "local.settings.example.json", root)
-    for name in LINKED:
-        (root / name).symlink_to(REPO / name)
+    root = linked_tree(tmp_path / "tree")
     yield root
     eventually_none(root)
 
@@ -82,7 +74,7 @@ def test_a_call_can_be_joined_and_everything_ends_with_it(tree: Path) -> None:
     with running(tree, port, state="data") as run:
         run.wait_for("ready: http")
         api = Api(tree, port)
-        for page in ("/", "/docs", "/openapi.json"):
+        for page in ("/", "/docs", "/openapi.json", "/health", "/health/"):
             assert api.call("GET", page)[0] == 200, page
         booking = api.book()
         assert booking["invite_url"].startswith(f"http://localhost:{port}/call#invite=")
@@ -96,6 +88,22 @@ def test_a_call_can_be_joined_and_everything_ends_with_it(tree: Path) -> None:
     eventually_none(tree, 0)
     assert not taken(Ports.of(port).janus)
     assert "Traceback" not in run.text
+
+
+def test_health_is_down_in_time_while_azurite_hangs(tree: Path) -> None:
+    with running(tree, free_port()) as run:
+        run.wait_for("ready: http")
+        api = Api(tree, run.port)
+        os.kill(run.azurite_pid(), signal.SIGSTOP)
+        try:
+            for path in ("/health", "/health/"):
+                began = time.monotonic()
+                status, answer = api.call("GET", path)
+                assert (status, answer["status"]) == (503, "down")
+                assert time.monotonic() - began < 3, path
+        finally:
+            os.kill(run.azurite_pid(), signal.SIGCONT)
+        assert api.until(200, "GET", "/health")["status"] == "ok"
 
 
 def test_nothing_is_lost_when_azurite_is_ended_or_all_of_it_killed(tree: Path) -> None:

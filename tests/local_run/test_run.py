@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from local.ports import Ports
-from tests.local_run.project import ENVIRONMENT, REPO, eventually_none, free_port, running
+from tests.local_run.project import eventually_none, free_port, processes_of, running
+from tests.tree import ENVIRONMENT, REPO
 
 TRACEBACK = "Traceback"
 
@@ -84,6 +88,53 @@ def test_a_broken_setting_is_one_sentence_and_starts_nothing(project: Path) -> N
     assert not (project / ".local/azurite").exists()
 
 
+BROKEN = "echo 'janus: error while loading shared libraries: libnice.so.10' >&2; exit 127"
+WITHOUT_PLUGIN = """
+sed -i 's/libjanus_echotest.so/&,libjanus_videoroom.so/' "$2/janus.jcfg"
+exec {janus} "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (BROKEN, "last error: janus: error while loading shared libraries: libnice.so.10"),
+        (WITHOUT_PLUGIN, "Invalid plugin (460)"),
+    ],
+    ids=["broken", "without the plugin"],
+)
+def test_a_janus_that_cannot_work_is_one_sentence(
+    project: Path, tmp_path: Path, script: str, says: str
+) -> None:
+    janus = tmp_path / "bin" / "janus"
+    janus.parent.mkdir()
+    janus.write_text("#!/bin/sh\n" + script.format(janus=shutil.which("janus")))
+    janus.chmod(0o755)
+    port = free_port()
+    with running(project, port, PATH=f"{janus.parent}:{ENVIRONMENT['PATH']}") as run:
+        assert run.wait() == 1
+    (sentence,) = [line for line in run.text.splitlines() if "Calls can't work" in line]
+    assert says in sentence
+    log = sentence.rpartition("the log of Janus is ")[2]
+    assert Path(log).exists()
+    assert "ready:" not in run.text
+    assert TRACEBACK not in run.text
+    eventually_none(project, 0)
+
+
+def test_it_is_not_ready_before_the_timers_are(project: Path) -> None:
+    with running(project, free_port(), STUB_HOST="idle") as run:
+        run.wait_for("asked for the status 3 times")
+        assert "ready:" not in run.text
+
+
+def test_the_check_of_janus_leaves_nothing(project: Path) -> None:
+    with running(project, free_port()) as run:
+        run.wait_for("ready: http")
+        assert not [line for line in processes_of(project) if "janus" in line.split(" ")[0]]
+        assert list((project / ".local/vms").iterdir()) == []
+
+
 def test_a_host_that_cannot_start_is_explained(project: Path) -> None:
     with running(project, free_port(), STUB_HOST="broken") as run:
         assert run.wait() == 1
@@ -114,6 +165,19 @@ def test_azurite_is_started_again_with_its_data(project: Path) -> None:
             pass
     assert run.text.count("Azurite (storage) ended") == 1
     assert TRACEBACK not in run.text
+
+
+def test_azurite_saves_although_it_is_told_to_end_again_and_again(project: Path) -> None:
+    """As the kernel tells it when a `make run` with threads is killed."""
+    with running(project, free_port()) as run:
+        run.wait_for("ready: http")
+        number = run.azurite_pid()
+        with contextlib.suppress(ProcessLookupError):
+            while "Azurite (storage) ended" not in run.text:
+                os.kill(number, signal.SIGTERM)
+                time.sleep(0.01)
+    log = (project / ".local/log/azurite.log").read_text()
+    assert log.count("Table service successfully closed") == log.count("Table service is closing")
 
 
 def test_sigkill_leaves_no_orphan_and_the_next_run_works(project: Path) -> None:

@@ -14,7 +14,7 @@ from local import settings_file
 from local.ports import Ports
 from local.terminal import Stop
 from shared.platform.settings import Settings, load_settings
-from tests.local_run.project import REPO
+from tests.tree import REPO
 
 SECRETS = ("ENCRYPTION_KEYS", "LINK_KEY", "JANUS_KEY", "JWT_SECRET")
 

@@ -18,7 +18,7 @@ from local.stamps import Stamp, digest
 from local.steps import step
 from local.terminal import Stop
 from local.tools import check_python
-from tests.local_run.project import ENVIRONMENT, REPO
+from tests.tree import ENVIRONMENT, REPO
 
 ABSENT = Package("no-such-package", "no-such-command", "tests")
 

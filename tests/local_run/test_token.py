@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from local import settings_file
-from tests.local_run.project import ENVIRONMENT
+from tests.tree import ENVIRONMENT
 
 
 def token(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
