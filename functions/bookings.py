@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import azure.functions as func
+from pydantic import Field
 
 from functions.door import Call, Reply, operation
 from functions.paging import Paging, next_link
@@ -27,7 +28,7 @@ class BookingQuery(Paging):
     """`date` is a day in UTC."""
 
     status: Status | None = None
-    date: datetime.date | None = None
+    date: Annotated[datetime.date, Field(lt=datetime.date(9999, 1, 1))] | None = None
 
 
 @operation(

@@ -127,10 +127,9 @@ def operation(
                 req.headers.get("x-request-id") or req.headers.get("traceparent")
             )
             try:
-                reply = await handler(await _call(req, body, signed_in))
+                return _response(await handler(await _call(req, body, signed_in)), operation_id)
             except Exception as error:
-                reply = _problem_reply(error, req, name, operation_id)
-            return _response(reply, operation_id)
+                return _response(_problem_reply(error, req, name, operation_id), operation_id)
 
         run.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
         del run.__wrapped__  # the worker would look through it, and see a handler's parameters

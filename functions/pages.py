@@ -24,8 +24,13 @@ DOCS = {**HEADERS, "Content-Security-Policy": POLICY.format(styles=" 'unsafe-inl
 ASSET = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
 
 
+def _ours(path: Path) -> bool:
+    """A file that stands where its name says: nothing is reached by `..` or a link."""
+    return path.is_file() and path.resolve() == path
+
+
 def _file(req: func.HttpRequest, path: Path, headers: dict[str, str]) -> func.HttpResponse:
-    if not path.is_file() or not path.resolve().is_relative_to(DIST):
+    if len(path.name) > 255 or len(path.parts) > 40 or not _ours(path):
         detail = MESSAGES["not_found"].text(language(req.headers.get("accept-language")), {})
         return func.HttpResponse(detail, status_code=404, headers=HEADERS, mimetype="text/plain")
     media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"

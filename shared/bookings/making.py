@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 TRIES = 12
 """Attempts at a contended day before the caller is asked to come back."""
 
+TURN = 3.0
+"""Seconds to wait for the others of this process that book the same day."""
+
 LATE = timedelta(minutes=5)
 """How far in the past a booking may begin: clocks differ, and «now» travels."""
 
@@ -78,12 +81,23 @@ class Maker:
         """
         self._check(request)
         draft = self._draft(caller, request, address)
+        return await self._in_turn(draft)
+
+    async def _in_turn(self, draft: Draft) -> Booked:
+        """Those who wait behind a storage that hangs are told so, and not queued up."""
+        turn = self._calendar.turns.of(draft.home)
         try:
-            async with self._calendar.turns.of(draft.home):
-                return await self._persist(draft)
+            async with asyncio.timeout(TURN):
+                await turn.acquire()
+        except TimeoutError:
+            raise busy() from None
+        try:
+            return await self._persist(draft)
         except Problem:
             await self._index.drop(draft.booking)
             raise
+        finally:
+            turn.release()
 
     async def _persist(self, draft: Draft) -> Booked:
         """Gives up well before the relay forgets the pointer that the first attempt has put."""

@@ -15,25 +15,33 @@ from shared.platform.payload import MAX_SAFE_INTEGER, Payload, Utc
 
 DEFAULT_ROOM_SIZE = 2
 MAX_ROOM_SIZE = 16
+MAX_DEPTH = 20
 MAX_METADATA = 8192
 """Characters: a table's property holds 32 K."""
 
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 """Text without control characters."""
 
-RoomId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
+RoomId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER, strict=True)]
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(value, ensure_ascii=False)) > MAX_METADATA:
         raise ValueError(f"should have at most {MAX_METADATA} characters as JSON")
+    if _depth(value) > MAX_DEPTH:
+        raise ValueError(f"should be at most {MAX_DEPTH} levels deep")
     return value
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 class RoomCreate(Payload):
     """Body of `POST /rooms` (5.3.2)."""
 
-    max_participants: Annotated[int, Field(ge=1, le=MAX_ROOM_SIZE)] = DEFAULT_ROOM_SIZE
+    max_participants: Annotated[int, Field(ge=1, le=MAX_ROOM_SIZE, strict=True)] = DEFAULT_ROOM_SIZE
     optional_name: Annotated[str, Field(max_length=200, pattern=PLAIN)] | None = None
     metadata: Annotated[dict[str, Any], AfterValidator(_small)] | None = None
 

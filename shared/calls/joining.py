@@ -35,6 +35,9 @@ RECOVERING = timedelta(seconds=30)
 """How long a seat is kept for somebody who vanished without a word: after a Janus restart
 everybody has, and comes back within seconds."""
 
+HOST = "host"
+"""The key of the seat of whoever booked."""
+
 RETRY_AFTER = {"Retry-After": "2"}
 TRIES = 6
 
@@ -142,17 +145,17 @@ class Joining:
     ) -> Visit:
         """Takes a seat, or its own again; the seat's former participant is out when it returns.
 
-        Whoever booked has one seat, wherever their newest browser is; guests share one invite, so
-        each of their browsers is somebody else.
+        Whoever booked has one seat, wherever their newest browser is, and always gets it. Guests
+        share one invite, so each of their browsers is somebody else; they get what is left.
         """
-        browser = "" if person.host else nonce
-        key = hashlib.sha256(f"{person.id}\n{browser}".encode()).hexdigest()[:16]
+        browser = f"{person.id}\n{nonce}"
+        key = HOST if person.host else hashlib.sha256(browser.encode()).hexdigest()[:16]
         for _ in range(TRIES):
             present, seats = await asyncio.gather(
                 self._present(located.janus, room),
                 self._store.seats(room.room_id, booking.booking_id),
             )
-            if self._others(seats, present, key) >= room.size:
+            if not person.host and self._guests(seats, present, key) >= room.size - 1:
                 raise Problem(409, "room_full")
             visit = Visit(
                 participant_id=self._ids.participant_id(),
@@ -181,10 +184,10 @@ class Joining:
             await self._fleet.wake()
             raise Problem(503, "janus_unavailable", headers=RETRY_AFTER) from error
 
-    def _others(self, seats: Seats, present: set[int], key: str) -> int:
-        """The seats of others that are in use: in the room, on the way there, or back soon."""
+    def _guests(self, seats: Seats, present: set[int], key: str) -> int:
+        """The seats of other guests in use: in the room, on the way there, or back soon."""
         now = self._clock.now()
-        others = (seat for seat in seats.taken if seat.key != key)
+        others = (seat for seat in seats.taken if seat.key not in (key, HOST))
         return sum(
             seat.participant_id in present
             or _expected(seat, seats.visits.get(seat.participant_id), now)

@@ -17,6 +17,7 @@ from shared.fleet.service import FleetService
 from shared.janus.port import JanusError
 from shared.platform import logs
 from shared.platform.clock import Clock, iso, parse
+from shared.platform.ids import Ids
 from shared.platform.queues import JANUS_EVENTS, Queues
 from shared.platform.tables import Conflict, Delete, Insert, Op, Replace, Row
 from shared.platform.turns import Turns
@@ -73,22 +74,36 @@ class Calls:
         """Returns the booking whose record may change; 0 for none."""
         change = CHANGES[event["type"]]
         room_id, participant_id = int(event["room"]), int(event["participant"])
+        at = self._plausible(participant_id, parse(event["at"]))
         for _ in range(TRIES):
             visit = await self._store.visit(room_id, participant_id)
             if visit is None:
                 await self._stranger(room_id, event)
                 return 0
-            after = change(visit, parse(event["at"]))
+            after = change(visit, at)
             if after == visit:
                 return visit.booking_id
             try:
                 await self._store.save_visit(room_id, after)
                 if after.left_at:
                     await self._store.unseat(room_id, after)
+                else:
+                    await self._check_seat(room_id, after)
                 return visit.booking_id
             except Conflict:
                 continue
         raise Conflict(f"visit {participant_id} keeps changing")
+
+    def _plausible(self, participant_id: int, at: datetime) -> datetime:
+        """Not before the ticket was issued, nor in the future: a machine's clock may be wrong."""
+        return min(max(at, Ids.issued_at(participant_id)), self._clock.now())
+
+    async def _check_seat(self, room_id: int, visit: Visit) -> None:
+        """Whoever came with an old ticket holds no seat: the next pass throws them out."""
+        seats = await self._store.seats(room_id, visit.booking_id)
+        if visit.participant_id not in {seat.participant_id for seat in seats.taken}:
+            logs.event("call.unseated", room_id=room_id, participant_id=visit.participant_id)
+            await self._fleet.wake()
 
     async def _stranger(self, room_id: int, event: Mapping[str, Any]) -> None:
         """Somebody made up a participant id: the next pass of the reconciler throws them out."""

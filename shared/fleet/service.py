@@ -22,6 +22,8 @@ from shared.platform.queues import FLEET_WAKE, Queues
 LAST_WAKE = 10
 """Wake-ups in a row, about a minute's worth: then the timer comes, and may begin anew."""
 
+WAKE_AGAIN = timedelta(seconds=1)
+
 SOON = timedelta(seconds=3)
 
 BOOTING = timedelta(minutes=10)
@@ -140,6 +142,7 @@ class FleetService:
         self._settings = settings
         self._clock = clock
         self._next_pass = clock.now()
+        self._woken = clock.now() - WAKE_AGAIN
 
     async def locate(self, booking: Booking) -> Ready | Waiting:
         """Where the booking's room is, as the reconciler left it a moment ago."""
@@ -154,8 +157,14 @@ class FleetService:
         return "retrying" if vm.state is VmState.FAILED else "starting"
 
     async def wake(self) -> None:
-        """Asks for a pass of the reconciler at once."""
-        await self._queues.put(FLEET_WAKE, {"attempt": 0})
+        """Asks for a pass of the reconciler: at once, or, when one was asked for within the last
+        second, a second later for all that ask until then."""
+        now = self._clock.now()
+        if now < self._woken:
+            return
+        delay = 1.0 if now - self._woken < WAKE_AGAIN else 0.0
+        self._woken = now + timedelta(seconds=delay)
+        await self._queues.put(FLEET_WAKE, {"attempt": 0}, delay=delay)
 
     async def follow(self, attempt: int) -> None:
         """Another pass, soon, while something is on its way: ever later, then no more.

@@ -121,7 +121,7 @@ class JanusClient:
             "permanent": False,
             "is_private": True,
             "signed_tokens": True,
-            "require_pvtid": False,
+            "require_pvtid": True,
             "notify_joining": False,
             "audiocodec": "opus",
             "videocodec": "vp8,h264",

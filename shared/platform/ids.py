@@ -15,7 +15,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 _POOLS = 100
 _PER_DAY = 10**6
-_PER_POOL = 10**8
+_PER_POOL = 10**13
 _MILLISECOND = timedelta(milliseconds=1)
 # Neither 0/O/o nor 1/I/l: people read pins to each other.
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
@@ -58,6 +58,10 @@ class Ids:
     def first_participant_id(moment: datetime) -> int:
         """No id issued at `moment` or later is smaller."""
         return max(0, (moment - EPOCH) // _MILLISECOND) * 1000
+
+    @staticmethod
+    def issued_at(participant_id: int) -> datetime:
+        return EPOCH + participant_id // 1000 * _MILLISECOND
 
     def pin(self) -> str:
         """69 bits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
@@ -30,9 +30,16 @@ class IceServer(Payload):
     credential: str | None = None
 
 
+def _to_utc(moment: datetime) -> datetime:
+    """Between the years 2 and 9998, so that whoever adds or takes a day stays in range."""
+    if not 1 < moment.year < 9999:
+        raise ValueError("should be a time between the years 2 and 9998")
+    return moment.astimezone(UTC)
+
+
 Utc = Annotated[
     AwareDatetime,
-    AfterValidator(lambda moment: moment.astimezone(UTC)),
+    AfterValidator(_to_utc),
     PlainSerializer(iso, return_type=str, when_used="json"),
 ]
 """A time with an offset, kept in UTC; one without is refused (design section 5)."""

@@ -43,7 +43,7 @@ def _long_secret(value: SecretStr) -> SecretStr:
 
 
 class Settings(BaseSettings):
-    """Durations are ISO 8601 (`PT30M`), `[DD ][HH:MM]:SS`, or seconds."""
+    """Durations are ISO 8601 (`PT30M`) or `HH:MM:SS`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True

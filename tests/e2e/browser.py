@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Response, async_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -33,12 +33,17 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+def _admits(response: Response) -> bool:
+    return response.url.endswith("/join") and response.ok
+
+
 class Person:
     """One browser of one person; `errors` are what its pages complained of."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.errors: list[str] = []
+        self.ticket: dict[str, Any] = {}
         self.loads = 0
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("load", lambda _: self._loaded())
@@ -54,8 +59,10 @@ class Person:
         return cls(await context.new_page())
 
     async def enter(self) -> None:
-        """Presses «join» on the page before the call."""
-        await self.click("join")
+        """Presses «join» on the page before the call; keeps the ticket that the API gives."""
+        async with self.page.expect_response(_admits, timeout=40_000) as answer:
+            await self.click("join")
+        self.ticket = await (await answer.value).json()
 
     async def click(self, name: str) -> None:
         await self.page.click(f"[data-testid={name}]", timeout=15_000)

@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 
+from shared.janus.port import JanusError
 from shared.platform.clock import iso
 from tests.e2e.browser import Person, chromium
 from tests.e2e.system import System, eventually
+from tests.janus import Caller
 
 SHOTS = Path(__file__).resolve().parents[2] / ".test" / "screenshots"
 
@@ -102,7 +106,7 @@ async def test_two_browsers_see_and_hear_each_other(system: System, talk: Talk) 
         await eventually(lambda event=event: system.events(event), 10)
     number = talk.booking["booking_id"]
     (created,) = (e for e in system.events("booking.created") if e["data_booking_id"] == number)
-    asked = [r for r in system.events("http.request") if r["function"] == "bookings_create"]
+    asked = [r for r in system.events("http.request") if r.get("function") == "bookings_create"]
     assert created["operation_id"] in {r["operation_id"] for r in asked}, "through the queue"
     assert talk.booking["password"] not in system.log
     assert "eyJ" not in system.log, "no token is ever logged"
@@ -132,10 +136,33 @@ async def test_a_third_person_is_refused(system: System, talk: Talk) -> None:
     )
     third = Person(await context.new_page())
     await third.page.goto(talk.booking["invite_url"])
-    await third.enter()
+    await third.click("join")
     await third.state("full")
     await context.close()
     await assert_media(talk.host, talk.guest)
+
+
+async def test_nobody_watches_unseen(talk: Talk) -> None:
+    """A ticket alone shows nothing: watching needs the private id of somebody who is in the room,
+    and so can be counted and thrown out."""
+    guest, host = talk.guest.ticket, talk.host.ticket
+    janus = SimpleNamespace(janus_url=guest["janus_url"])
+    async with aiohttp.ClientSession() as http:
+        watcher = Caller(http, janus, guest["session_token"])  # type: ignore[arg-type]
+        await watcher.open()
+        body = {
+            "request": "join",
+            "ptype": "subscriber",
+            "room": guest["room_id"],
+            "pin": guest["pin"],
+            "token": guest["room_token"],
+            "streams": [{"feed": host["participant_id"]}],
+        }
+        for attempt in (body, {**body, "private_id": 4711}):
+            with pytest.raises(JanusError) as error:
+                await watcher.message(attempt)
+            assert error.value.code == 433
+        await watcher.close()
 
 
 async def test_a_killed_janus_is_back_with_its_room_and_both_pages_without_a_reload(

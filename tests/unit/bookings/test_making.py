@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.bookings import making
 from shared.bookings.models import RoomCreate
 from shared.janus.port import JanusError
 from shared.platform.ids import Ids
@@ -303,6 +304,29 @@ async def test_a_booking_that_loses_every_race_leaves_one_free_room() -> None:
     with pytest.raises(Problem):
         await world.book(5)
     assert len(world.rows("Rooms", "acme|00")) == before + 1
+
+
+async def test_who_waits_behind_a_storage_that_hangs_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    monkeypatch.setattr(making, "TURN", 0.01)
+    hang = asyncio.Event()
+
+    async def hangs(*_: object) -> None:
+        await hang.wait()
+
+    real = world.tables._request
+    world.tables._request = hangs
+    first = asyncio.create_task(world.book(60))
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as problem:
+        await world.book(60)
+    assert problem.value.code == "calendar_busy"
+    world.tables._request = real
+    hang.set()
+    assert (await first).booking.booking_id
+    assert await world.book(60), "and the next one has its turn"
 
 
 async def test_no_machine_wanted_means_no_janus_asked() -> None:

@@ -140,6 +140,32 @@ async def test_the_booker_has_one_seat_wherever_the_newest_browser_is() -> None:
     assert await world.join_invited(booked), "and the guest finds a seat"
 
 
+async def test_guests_never_lock_the_host_out() -> None:
+    world = World()
+    booked = await world.book()
+    await world.ready(booked)
+    await world.join_invited(booked, "guest-number-1")
+    for n in range(2, 5):
+        problem = await refused(world.join_invited(booked, f"guest-number-{n}"))
+        assert problem.code == "room_full"
+    assert await world.join(booked)
+
+
+async def test_an_old_ticket_holds_no_seat() -> None:
+    """Whoever was replaced, or came for an earlier booking, is thrown out when they join."""
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    old = await world.join_invited(booked)
+    await world.join_invited(booked)
+    world.queues.messages.clear()
+    world.clock.advance(seconds=5)
+    janus.join(booked.room.room_id, old.participant_id)
+    await world.tell(world.event("joined", old))
+    await world.drain(1)
+    assert not janus.people[booked.room.room_id]
+
+
 async def test_after_a_janus_restart_the_seats_belong_to_those_who_were_there() -> None:
     world = World()
     booked = await world.book()

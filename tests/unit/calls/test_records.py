@@ -158,6 +158,15 @@ async def test_media_is_recorded_and_proves_a_lost_join() -> None:
     assert record["started_at"] == "2026-06-10T09:00:31Z"
 
 
+@pytest.mark.parametrize("at", [datetime(1970, 1, 1, tzinfo=UTC), T0 + timedelta(days=400)])
+async def test_a_machine_whose_clock_is_wrong_writes_no_history(at: datetime) -> None:
+    world = World()
+    booked, _, alice, *_ = await talk(world)
+    await world.tell(world.event("joined", alice, at))
+    (record,) = records(world, booked)
+    assert "2026-06-10T09:00:00Z" <= record["started_at"] <= "2026-06-10T09:00:32Z"
+
+
 async def test_a_browser_that_rejoins_without_end_fills_no_row() -> None:
     world = World()
     booked = await world.book()

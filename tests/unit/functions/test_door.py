@@ -11,6 +11,8 @@ import pytest
 
 import shared.bootstrap
 from functions import door
+from shared.bookings.models import Room
+from shared.bookings.service import Page
 from shared.platform.auth import LocalTokens
 from shared.platform.tables import StorageUnavailable
 from tests.unit.functions.test_app import FUNCTIONS
@@ -149,12 +151,21 @@ async def test_available_needs_an_interval(world: World, times: dict[str, str]) 
     assert [e["field"] for e in problem["errors"]] == ["available"]
 
 
+DEEP: dict[str, Any] = {}
+for _ in range(30):
+    DEEP = {"deeper": DEEP}
+
+
 @pytest.mark.parametrize(
     ("name", "body", "field"),
     [
         ("rooms_create", {"max_participants": 0}, "max_participants"),
         ("rooms_create", {"max_participants": 17}, "max_participants"),
+        ("rooms_create", {"max_participants": True}, "max_participants"),
         ("rooms_create", {"max_participant": 2}, "max_participant"),
+        ("rooms_create", {"metadata": DEEP}, "metadata"),
+        ("bookings_create", {**BODY, "start_time": "0001-01-01T00:00:00+14:00"}, "start_time"),
+        ("bookings_create", {**BODY, "end_time": "9999-12-31T23:59:59-14:00"}, "end_time"),
         ("rooms_create", {"metadata": {"x": "y" * 9000}}, "metadata"),
         ("rooms_create", {"optional_name": "a\x00b"}, "optional_name"),
         ("bookings_create", {**BODY, "start_time": "2026-06-10T12:00:00"}, "start_time"),
@@ -193,7 +204,14 @@ async def test_what_is_no_body(
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": "0"}, {"limit": "201"}, {"limit": "x"}, {"stauts": "past"}, {"date": "june"}],
+    [
+        {"limit": "0"},
+        {"limit": "201"},
+        {"limit": "x"},
+        {"stauts": "past"},
+        {"date": "june"},
+        {"date": "9999-12-31"},
+    ],
 )
 async def test_a_bad_query_is_a_400(world: World, query: dict[str, str]) -> None:
     response, problem = await ask(world, "bookings_list", params=query)
@@ -224,6 +242,25 @@ async def test_problems_speak_the_callers_language(
     assert response.status_code == 401
     assert word in problem["detail"]
     assert response.headers["WWW-Authenticate"]
+
+
+async def test_an_answer_that_is_no_json_is_a_problem_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.services.bookings, "rooms", _broken)
+    response, problem = await ask(world, "rooms_list")
+    assert (response.status_code, problem["code"]) == (500, "internal_error")
+
+
+async def _broken(*_: object) -> Page[Room]:
+    now = World().now
+    return Page([Room(1, "acme", 2, "", now, now, metadata={"x": object()})])
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "a/" * 3000, "../index.html", "..", "", "no\x00"])
+def test_paths_that_are_no_asset(path: str) -> None:
+    request = func.HttpRequest("GET", "http://x/", route_params={"path": path}, body=b"")
+    assert HANDLERS["assets"](request).status_code == 404
 
 
 async def test_every_answer_names_its_operation_and_hardens_the_browser(world: World) -> None:

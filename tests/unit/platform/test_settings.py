@@ -10,6 +10,7 @@ import pytest
 from pydantic import AliasChoices
 
 from shared.platform.crypto import Crypto
+from shared.platform.payload import IceServer
 from shared.platform.settings import PREFIX, Settings, SettingsError, load_settings
 from tests.unit.platform.conftest import GOOD
 
@@ -54,7 +55,20 @@ def test_durations(environment: Environment, text: str) -> None:
 
 def test_ice_servers_are_json(environment: Environment) -> None:
     environment({"SUROGA_ICE_SERVERS": '[{"urls": "stun:example.test"}]'})
-    assert load_settings().ice_servers == [{"urls": "stun:example.test"}]
+    assert load_settings().ice_servers == [IceServer(urls="stun:example.test")]
+
+
+@pytest.mark.parametrize("value", ['[{"url": "stun:x"}]', "[1]", "{}", "stun:x"])
+def test_ice_servers_of_another_form_are_named(environment: Environment, value: str) -> None:
+    environment({"SUROGA_ICE_SERVERS": value})
+    with pytest.raises(SettingsError, match="SUROGA_ICE_SERVERS"):
+        load_settings()
+
+
+def test_local_mode_is_refused_in_azure(environment: Environment) -> None:
+    environment({"SUROGA_MODE": "local", "WEBSITE_INSTANCE_ID": "abc"})
+    with pytest.raises(SettingsError, match="SUROGA_MODE should not be local"):
+        load_settings()
 
 
 def test_several_encryption_keys(environment: Environment) -> None:
