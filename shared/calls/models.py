@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from shared.platform.clock import iso, parse
+from shared.platform.ids import NONCE
 from shared.platform.payload import IceServer, Payload, Utc
 from shared.platform.tables import Row, Value
 
-Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+Nonce = Annotated[str, Field(pattern=NONCE)]
 Display = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 

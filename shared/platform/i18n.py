@@ -78,10 +78,6 @@ MESSAGES: dict[str, Message] = {
         "O serviço de autenticação não responde. Tente novamente mais tarde.",
         "The identity provider does not answer. Try again later.",
     ),
-    "forbidden": Message(
-        "Sem permissão para esta operação.",
-        "You may not do this: it takes a role that your token does not have.",
-    ),
     "not_found": Message("Não encontrado.", "Not found: check the address."),
     "room_not_found": Message(
         "Sala {room_id} não existe.",

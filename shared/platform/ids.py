@@ -34,15 +34,6 @@ class Ids:
         day = int(start.astimezone(UTC).strftime("%Y%m%d"))
         return (day * _POOLS + pool) * _PER_DAY + self._random.randrange(_PER_DAY)
 
-    @staticmethod
-    def booking_day(booking_id: int) -> str:
-        """`yyyymmdd`; of a number that is no booking id, just some text."""
-        return str(booking_id // (_POOLS * _PER_DAY))
-
-    @staticmethod
-    def booking_pool(booking_id: int) -> int:
-        return booking_id // _PER_DAY % _POOLS
-
     def room_id(self, pool: int) -> int:
         return pool * _PER_POOL + self._random.randrange(1, _PER_POOL)
 

@@ -6,6 +6,7 @@ from random import Random, SystemRandom
 
 import pytest
 
+from shared.bookings.claims import home_of
 from shared.platform.ids import NONCE, Ids
 from tests.fakes.clock import ManualClock
 
@@ -29,19 +30,17 @@ def test_a_booking_id_names_its_partition(ids: Ids, pool: int) -> None:
         booking_id = ids.booking_id(pool, start)
         assert re.fullmatch(rf"20260620{pool:02}\d{{6}}", str(booking_id))
         assert booking_id < SAFE
-        assert ids.booking_day(booking_id) == "20260620"
-        assert ids.booking_pool(booking_id) == pool
+        assert home_of(booking_id) == f"{pool:02d}|20260620"
 
 
 def test_the_day_is_that_of_utc(ids: Ids) -> None:
     start = datetime(2026, 6, 20, 23, 30, tzinfo=timezone(timedelta(hours=-3)))
-    assert ids.booking_day(ids.booking_id(0, start)) == "20260621"
+    assert home_of(ids.booking_id(0, start)) == "00|20260621"
 
 
 @pytest.mark.parametrize("number", [0, 7, 10**20])
 def test_a_number_that_is_no_booking_id_is_no_error(ids: Ids, number: int) -> None:
-    assert ids.booking_day(number).isdigit()
-    assert 0 <= ids.booking_pool(number) < 100
+    assert home_of(number) == ""
 
 
 @pytest.mark.parametrize("pool", [0, 99])
