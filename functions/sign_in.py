@@ -23,7 +23,7 @@ class AuthConfig(Payload):
 
 class TokenRequest(Payload):
     user: Name
-    tenant: Name = "local"
+    tenant: Name = "acme"  # as `make token` has it
     roles: tuple[Literal["user", "admin", "operator"], ...] = ("user",)
     name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
 

@@ -175,6 +175,8 @@ def _sentence(error: Any) -> str:
         return f"Setting {message}"
     name = str(error["loc"][0])
     name = name if name.startswith("AzureWebJobs") else PREFIX + name.upper()
+    if str(error["type"]).startswith("time_delta"):
+        message = "should be a duration like PT30M or 00:30:00"
     if error["type"] == "missing":
         return f"Setting {name} is missing: docs/settings.md says what it should be"
     return f"Setting {name} is malformed: {message[0].lower()}{message[1:]}"

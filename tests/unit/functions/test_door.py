@@ -316,7 +316,7 @@ async def test_local_sign_in_only_in_local_mode(
 ) -> None:
     _, token = await ask(world, "auth_token", {"user": "maria", "name": "Maria"})
     caller = await world.services.verifier.verify(f"Bearer {token['access_token']}")
-    assert (caller.sub, caller.tenant, caller.display) == ("maria", "local", "Maria")
+    assert (caller.sub, caller.tenant, caller.display) == ("maria", "acme", "Maria")
     azure = World(mode="azure")
     monkeypatch.setattr(shared.bootstrap, "services", lambda: azure.services)
     response, problem = await ask(world, "auth_token", {"user": "maria"})
