@@ -100,6 +100,7 @@ class Call(Generic[B]):
 
 
 Handler = Callable[[Call[B]], Awaitable[Reply]]
+Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
 def operation(
@@ -121,18 +122,7 @@ def operation(
     def register(handler: Handler[B]) -> Handler[B]:
         name = handler.__name__
 
-        @functools.wraps(handler)
-        async def run(req: func.HttpRequest) -> func.HttpResponse:
-            operation_id = logs.new_operation(
-                req.headers.get("x-request-id") or req.headers.get("traceparent")
-            )
-            try:
-                return _response(await handler(await _call(req, body, signed_in)), operation_id)
-            except Exception as error:
-                return _response(_problem_reply(error, req, name, operation_id), operation_id)
-
-        run.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
-        del run.__wrapped__  # the worker would look through it, and see a handler's parameters
+        run = _function(handler, body, signed_in)
         blueprint.function_name(name)(
             blueprint.route(route, methods=[method], auth_level=func.AuthLevel.ANONYMOUS)(run)
         )
@@ -154,6 +144,25 @@ def operation(
         return handler
 
     return register
+
+
+def _function(handler: Handler[B], body: type[B] | None, signed_in: bool) -> Function:
+    """What the worker calls: every exception of the handler becomes an answer here."""
+
+    @functools.wraps(handler)
+    async def run(req: func.HttpRequest) -> func.HttpResponse:
+        operation_id = logs.new_operation(
+            req.headers.get("x-request-id") or req.headers.get("traceparent")
+        )
+        try:
+            return _response(await handler(await _call(req, body, signed_in)), operation_id)
+        except Exception as error:
+            reply = _problem_reply(error, req, handler.__name__, operation_id)
+            return _response(reply, operation_id)
+
+    run.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
+    del run.__wrapped__  # the worker would look through it, and see a handler's parameters
+    return run
 
 
 async def _call(req: func.HttpRequest, body: type[B] | None, signed_in: bool) -> Call[B]:
