@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.platform import logs
 from shared.platform.i18n import language
+from shared.platform.once import Once, Replay
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload
 from shared.platform.problems import FieldError, Problem, busy, invalid, problem_body
 from shared.platform.tables import Conflict, StorageUnavailable
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 B = TypeVar("B", bound=Payload | None)
 M = TypeVar("M", bound=Payload)
+T = TypeVar("T")
+
+KEY_HEADER = "Idempotency-Key"
 
 MAX_BODY = 64 * 1024
 """Bytes. The largest body of ours is a batch of Janus events, which has its own limit."""
@@ -60,6 +65,8 @@ class Operation:
     query: type[Payload] | None
     signed_in: bool
     problems: tuple[int, ...]
+    scope: str
+    keyed: bool
 
 
 OPERATIONS: list[Operation] = []
@@ -85,6 +92,20 @@ class Call(Generic[B]):
         """The client's address as the platform's front end saw it: the last hop it added."""
         hops: str = self.request.headers.get("x-forwarded-for", "")
         return hops.split(",")[-1].strip()
+
+    def once(self, answer: Callable[[T], Reply]) -> Once[T] | None:
+        """The request's Idempotency-Key, when it has one; `answer` says what a replay repeats."""
+        key = self.request.headers.get(KEY_HEADER)
+        if key is None:
+            return None
+        if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+            raise invalid([FieldError(KEY_HEADER, "1 to 255 visible ASCII characters")])
+        path = self.request.url.split("?", 1)[0].split("://", 1)[-1].partition("/")[2]
+        body = self.body.model_dump(mode="json") if isinstance(self.body, Payload) else None
+        request = json.dumps([path.rstrip("/").lower(), body], sort_keys=True)
+        return self.services.keys.once(
+            self.caller, key, request, lambda thing: _pack(answer(thing))
+        )
 
     def id(self, name: str) -> int:
         """An id from the path; one that no JSON number can hold names nothing."""
@@ -116,8 +137,14 @@ def operation(
     query: type[Payload] | None = None,
     signed_in: bool = True,
     problems: tuple[int, ...] = (),
+    scope: str = "",
+    keyed: bool = False,
 ) -> Callable[[Handler[B]], Handler[B]]:
-    """Registers the handler as one Azure function, named like it, and as an operation."""
+    """Registers the handler as one Azure function, named like it, and as an operation.
+
+    `scope`: what an API key must be allowed to do; without one no API key may. `keyed`: takes an
+    Idempotency-Key (`Call.once`).
+    """
 
     def register(handler: Handler[B]) -> Handler[B]:
         name = handler.__name__
@@ -139,6 +166,8 @@ def operation(
                 query=query,
                 signed_in=signed_in,
                 problems=problems,
+                scope=scope,
+                keyed=keyed,
             )
         )
         return handler
@@ -156,6 +185,8 @@ def _function(handler: Handler[B], body: type[B] | None, signed_in: bool) -> Fun
         )
         try:
             return _response(await handler(await _call(req, body, signed_in)), operation_id)
+        except Replay as replay:
+            return _response(_unpack(replay.answer), operation_id)
         except Exception as error:
             reply = _problem_reply(error, req, handler.__name__, operation_id)
             return _response(reply, operation_id)
@@ -237,6 +268,16 @@ def _response(reply: Reply, operation_id: str) -> func.HttpResponse:
     else:
         body = json.dumps(reply.body, default=_plain, ensure_ascii=False).encode()
     return func.HttpResponse(body, status_code=reply.status, headers=headers, mimetype=media)
+
+
+def _pack(reply: Reply) -> str:
+    """A reply as text, for an idempotency key to repeat."""
+    return json.dumps([reply.status, reply.body, dict(reply.headers)], default=_plain)
+
+
+def _unpack(text: str) -> Reply:
+    status, body, headers = json.loads(text)
+    return Reply(status, body, {**headers, "Idempotency-Replayed": "true"})
 
 
 def _plain(value: Any) -> Any:

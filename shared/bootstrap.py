@@ -41,6 +41,7 @@ from shared.platform.auth import Invites, LocalTokens, TokenVerifier
 from shared.platform.clock import Clock, SystemClock
 from shared.platform.crypto import Crypto
 from shared.platform.ids import Ids
+from shared.platform.once import Keys
 from shared.platform.queues import Queues
 from shared.platform.queues_azure import AzureQueues
 from shared.platform.settings import Settings, load_settings
@@ -73,6 +74,7 @@ class Services:
         ids = Ids(clock, ports.random)
         outbox = Outbox(ports.tables, ports.queues, clock, ids)
         crypto = Crypto(settings.encryption_keys.get_secret_value())
+        self.keys = Keys(ports.tables, crypto, clock)
         rooms = Rooms(ports.tables, crypto, clock, ids)
         calendar = Calendar(ports.tables, outbox, clock, ids)
         index = BookingIndex(ports.tables)

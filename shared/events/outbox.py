@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.events.catalogue import DomainEvent, EventType
+from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.platform import logs
 from shared.platform.clock import Clock, iso
 from shared.platform.ids import Ids
@@ -39,6 +39,7 @@ class Outbox:
         *,
         severity: str = "info",
         event_id: str = "",
+        audit: Audit | None = None,
     ) -> DomainEvent:
         """An event of now; the operation that caused it travels in its context."""
         return DomainEvent(
@@ -50,6 +51,7 @@ class Outbox:
             data=data,
             severity=severity,
             context={"operation_id": logs.operation_id.get()},
+            audit=audit,
         )
 
     async def announce(self, table: str, pk: str, event_id: str) -> None:

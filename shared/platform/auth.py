@@ -45,6 +45,13 @@ class Caller:
     roles: frozenset[str]
     email: str | None = None
     name: str | None = None
+    scopes: frozenset[str] | None = None
+    """What an API key may do; None for a person, who may do all that the roles allow."""
+
+    def require_admin(self) -> None:
+        """Raises Problem 403 for everybody but an admin of the tenant."""
+        if not self.is_admin:
+            raise Problem(403, "admin_only")
 
     @property
     def is_admin(self) -> bool:

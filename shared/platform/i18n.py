@@ -167,6 +167,18 @@ MESSAGES: dict[str, Message] = {
         "Convite inválido.",
         "The invite is invalid: ask the host for a new one.",
     ),
+    "admin_only": Message(
+        "Apenas um administrador o pode fazer.",
+        "Only an admin may do this: ask one of your organisation.",
+    ),
+    "idempotency_key_reused": Message(
+        "Esta Idempotency-Key já foi usada com outro pedido. Use uma nova.",
+        "This Idempotency-Key was used with another request: use a new one.",
+    ),
+    "idempotency_in_flight": Message(
+        "O mesmo pedido ainda está em curso. Tente novamente em breve.",
+        "The same request is still under way: try again in a moment.",
+    ),
     "local_only": Message(
         "Disponível apenas em modo local.",
         "This exists in local mode only: sign in with your identity provider.",
