@@ -41,6 +41,7 @@ class BookingQuery(Paging):
     answer=BookingCreated,
     body=BookingCreate,
     problems=(400, 404, 409, 503),
+    scope="bookings:write",
 )
 async def bookings_create(call: Call[BookingCreate]) -> Reply:
     bookings = call.services.bookings
@@ -62,6 +63,7 @@ async def bookings_create(call: Call[BookingCreate]) -> Reply:
     answer=list[BookingView],
     query=BookingQuery,
     problems=(400,),
+    scope="bookings:read",
 )
 async def bookings_list(call: Call[None]) -> Reply:
     query = call.query(BookingQuery)
@@ -80,6 +82,7 @@ async def bookings_list(call: Call[None]) -> Reply:
     tag="bookings",
     answer=BookingDetail,
     problems=(404,),
+    scope="bookings:read",
 )
 async def bookings_get(call: Call[None]) -> Reply:
     bookings = call.services.bookings
@@ -100,6 +103,7 @@ async def bookings_get(call: Call[None]) -> Reply:
     tag="bookings",
     status=204,
     problems=(400, 403, 404, 503),
+    scope="bookings:write",
 )
 async def bookings_delete(call: Call[None]) -> Reply:
     await call.services.bookings.cancel(call.caller, call.id("booking_id"), call.address)
@@ -114,6 +118,7 @@ async def bookings_delete(call: Call[None]) -> Reply:
     tag="bookings",
     status=204,
     problems=(400, 403, 404, 503),
+    scope="bookings:write",
 )
 async def bookings_cancel(call: Call[None]) -> Reply:
     await call.services.bookings.cancel(call.caller, call.id("booking_id"), call.address)
@@ -128,6 +133,7 @@ async def bookings_cancel(call: Call[None]) -> Reply:
     tag="bookings",
     status=204,
     problems=(404, 409, 503),
+    scope="bookings:write",
 )
 async def bookings_end(call: Call[None]) -> Reply:
     await call.services.bookings.end(call.caller, call.id("booking_id"), call.address)

@@ -21,6 +21,7 @@ bp = func.Blueprint()
     answer=Ticket,
     body=JoinRequest,
     problems=(400, 403, 404, 409, 410, 425, 503),
+    scope="calls:join",
 )
 async def bookings_join(call: Call[JoinRequest]) -> Reply:
     joining = call.services.joining

@@ -65,6 +65,7 @@ class RoomQuery(Paging):
     answer=RoomCreated,
     body=RoomCreate,
     problems=(400, 503),
+    scope="rooms:write",
 )
 async def rooms_create(call: Call[RoomCreate]) -> Reply:
     room = await call.services.bookings.create_room(call.caller, call.body)
@@ -82,6 +83,7 @@ async def rooms_create(call: Call[RoomCreate]) -> Reply:
     answer=list[RoomView],
     query=RoomQuery,
     problems=(400,),
+    scope="rooms:read",
 )
 async def rooms_list(call: Call[None]) -> Reply:
     query = call.query(RoomQuery)
@@ -99,6 +101,7 @@ async def rooms_list(call: Call[None]) -> Reply:
     tag="rooms",
     answer=RoomDetail,
     problems=(404,),
+    scope="rooms:read",
 )
 async def rooms_get(call: Call[None]) -> Reply:
     room, booked = await call.services.bookings.room(call.caller, call.id("room_id"))
