@@ -6,9 +6,33 @@ built by `shared/bootstrap.py` when the first invocation asks for them.
 
 import azure.functions as func
 
-from functions import bookings, calls, docs, fleet, health, outbox, pages, rooms, sign_in
+from functions import (
+    api_keys,
+    audit,
+    bookings,
+    calls,
+    docs,
+    fleet,
+    health,
+    outbox,
+    pages,
+    rooms,
+    sign_in,
+)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for module in (bookings, calls, docs, fleet, health, outbox, pages, rooms, sign_in):
+for module in (
+    api_keys,
+    audit,
+    bookings,
+    calls,
+    docs,
+    fleet,
+    health,
+    outbox,
+    pages,
+    rooms,
+    sign_in,
+):
     app.register_functions(module.bp)

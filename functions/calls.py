@@ -50,6 +50,7 @@ async def invites_join(call: Call[InviteJoinRequest]) -> Reply:
     summary="Takes the events of a machine's Janus (basic auth, one credential a machine)",
     tag="platform",
     signed_in=False,
+    throttled=False,
     problems=(400, 401, 413),
 )
 async def janus_events(call: Call[None]) -> Reply:

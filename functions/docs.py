@@ -7,7 +7,8 @@ from functools import cache
 
 import azure.functions as func
 
-from functions.door import HEADERS, OPERATIONS
+from functions.answers import hardened
+from functions.door import OPERATIONS
 
 bp = func.Blueprint()
 
@@ -21,4 +22,4 @@ def _document() -> bytes:
 
 @bp.route("openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def openapi_json(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse(_document(), headers=HEADERS, mimetype="application/json")
+    return func.HttpResponse(_document(), headers=hardened(), mimetype="application/json")

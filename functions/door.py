@@ -8,23 +8,24 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import azure.functions as func
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from functions.answers import Reply as Reply  # handlers need this module alone
+from functions.answers import pack, problem_reply, response, unpack
 from shared.platform import logs
-from shared.platform.i18n import language
 from shared.platform.once import Once, Replay
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload
-from shared.platform.problems import FieldError, Problem, busy, invalid, problem_body
-from shared.platform.tables import Conflict, StorageUnavailable
+from shared.platform.problems import FieldError, Problem, invalid
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
     from shared.platform.auth import Caller
+    from shared.platform.throttle import Visit
 
 B = TypeVar("B", bound=Payload | None)
 M = TypeVar("M", bound=Payload)
@@ -34,20 +35,6 @@ KEY_HEADER = "Idempotency-Key"
 
 MAX_BODY = 64 * 1024
 """Bytes. The largest body of ours is a batch of Janus events, which has its own limit."""
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +54,7 @@ class Operation:
     problems: tuple[int, ...]
     scope: str
     keyed: bool
+    throttled: bool
 
 
 OPERATIONS: list[Operation] = []
@@ -89,9 +77,7 @@ class Call(Generic[B]):
 
     @property
     def address(self) -> str:
-        """The client's address as the platform's front end saw it: the last hop it added."""
-        hops: str = self.request.headers.get("x-forwarded-for", "")
-        return hops.split(",")[-1].strip()
+        return _address(self.request)
 
     def once(self, answer: Callable[[T], Reply]) -> Once[T] | None:
         """The request's Idempotency-Key, when it has one; `answer` says what a replay repeats."""
@@ -103,9 +89,7 @@ class Call(Generic[B]):
         path = self.request.url.split("?", 1)[0].split("://", 1)[-1].partition("/")[2]
         body = self.body.model_dump(mode="json") if isinstance(self.body, Payload) else None
         request = json.dumps([path.rstrip("/").lower(), body], sort_keys=True)
-        return self.services.keys.once(
-            self.caller, key, request, lambda thing: _pack(answer(thing))
-        )
+        return self.services.keys.once(self.caller, key, request, lambda thing: pack(answer(thing)))
 
     def id(self, name: str) -> int:
         """An id from the path; one that no JSON number can hold names nothing."""
@@ -118,6 +102,12 @@ class Call(Generic[B]):
         """The query string, without the platform's own `code`."""
         values = {k: v for k, v in self.request.params.items() if k != "code"}
         return _validated(model, values)
+
+
+def _address(req: func.HttpRequest) -> str:
+    """The client's address as the platform's front end saw it: the last hop it added."""
+    hops: str = req.headers.get("x-forwarded-for", "")
+    return hops.split(",")[-1].strip()
 
 
 Handler = Callable[[Call[B]], Awaitable[Reply]]
@@ -139,43 +129,43 @@ def operation(
     problems: tuple[int, ...] = (),
     scope: str = "",
     keyed: bool = False,
+    throttled: bool = True,
 ) -> Callable[[Handler[B]], Handler[B]]:
     """Registers the handler as one Azure function, named like it, and as an operation.
 
     `scope`: what an API key must be allowed to do; without one no API key may. `keyed`: takes an
-    Idempotency-Key (`Call.once`).
+    Idempotency-Key (`Call.once`). `throttled`: rate limits hold; not for what machines and probes
+    call.
     """
 
     def register(handler: Handler[B]) -> Handler[B]:
-        name = handler.__name__
-
-        run = _function(handler, body, signed_in)
-        blueprint.function_name(name)(
+        described = Operation(
+            name=handler.__name__,
+            method=method,
+            route=route,
+            summary=summary,
+            tag=tag,
+            status=status,
+            answer=answer,
+            body=body,
+            query=query,
+            signed_in=signed_in,
+            problems=problems,
+            scope=scope,
+            keyed=keyed,
+            throttled=throttled,
+        )
+        run = _function(handler, described)
+        blueprint.function_name(described.name)(
             blueprint.route(route, methods=[method], auth_level=func.AuthLevel.ANONYMOUS)(run)
         )
-        OPERATIONS.append(
-            Operation(
-                name=name,
-                method=method,
-                route=route,
-                summary=summary,
-                tag=tag,
-                status=status,
-                answer=answer,
-                body=body,
-                query=query,
-                signed_in=signed_in,
-                problems=problems,
-                scope=scope,
-                keyed=keyed,
-            )
-        )
+        OPERATIONS.append(described)
         return handler
 
     return register
 
 
-def _function(handler: Handler[B], body: type[B] | None, signed_in: bool) -> Function:
+def _function(handler: Handler[Any], op: Operation) -> Function:
     """What the worker calls: every exception of the handler becomes an answer here."""
 
     @functools.wraps(handler)
@@ -183,27 +173,53 @@ def _function(handler: Handler[B], body: type[B] | None, signed_in: bool) -> Fun
         operation_id = logs.new_operation(
             req.headers.get("x-request-id") or req.headers.get("traceparent")
         )
+        visit: Visit | None = None
         try:
-            return _response(await handler(await _call(req, body, signed_in)), operation_id)
+            from shared.bootstrap import services
+
+            everything = services()
+            visit = everything.throttle.visit(_address(req)) if op.throttled else None
+            reply = await handler(await _call(req, op, everything, visit))
+            return response(reply, _beside(operation_id, visit))
         except Replay as replay:
-            return _response(_unpack(replay.answer), operation_id)
+            return response(unpack(replay.answer), _beside(operation_id, visit))
         except Exception as error:
-            reply = _problem_reply(error, req, handler.__name__, operation_id)
-            return _response(reply, operation_id)
+            reply = problem_reply(error, req, op.name, operation_id)
+            if visit and reply.status == 401:
+                await visit.deny()
+            return response(reply, _beside(operation_id, visit))
 
     run.__annotations__ = {"req": func.HttpRequest, "return": func.HttpResponse}
     del run.__wrapped__  # the worker would look through it, and see a handler's parameters
     return run
 
 
-async def _call(req: func.HttpRequest, body: type[B] | None, signed_in: bool) -> Call[B]:
-    from shared.bootstrap import services
+def _beside(operation_id: str, visit: Visit | None) -> dict[str, str]:
+    return {"X-Operation-Id": operation_id, **(visit.headers if visit else {})}
 
-    everything = services()
-    header = req.headers.get("authorization")
-    caller = await everything.verifier.verify(header) if signed_in else None
-    parsed: Any = _body(req, body) if body else None
-    return Call(req, everything, parsed, caller)
+
+async def _call(
+    req: func.HttpRequest, op: Operation, everything: Services, visit: Visit | None
+) -> Call[Any]:
+    """The address is counted before the work of checking a token, the caller after."""
+    if visit:
+        await visit.arrive()
+    caller = None
+    if op.signed_in:
+        caller = await everything.verifier.verify(req.headers.get("authorization"))
+        if visit:
+            await visit.meet(caller)
+        _check_scope(caller, op.scope)
+    return Call(req, everything, _body(req, op.body) if op.body else None, caller)
+
+
+def _check_scope(caller: Caller, scope: str) -> None:
+    if caller.scopes is None:
+        return
+    if not scope:
+        raise Problem(403, "person_only")
+    if scope not in caller.scopes:
+        raise Problem(403, "insufficient_scope", {"scope": scope})
 
 
 def _body(req: func.HttpRequest, model: type[Any]) -> Any:
@@ -230,57 +246,3 @@ def _validated(model: type[M], value: Any) -> M:
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         raise invalid(errors) from error
-
-
-def as_problem(error: Exception) -> Problem:
-    """Every exception has one meaning for the caller."""
-    match error:
-        case Problem():
-            return error
-        case StorageUnavailable():
-            return Problem(503, "storage_unavailable", headers={"Retry-After": "5"})
-        case Conflict():
-            return busy()
-    return Problem(500, "internal_error")
-
-
-def _problem_reply(error: Exception, req: func.HttpRequest, name: str, operation_id: str) -> Reply:
-    problem = as_problem(error)
-    if problem.status >= 500:
-        logs.exception("http.failed", error, function=name, status=problem.status)
-    chosen = language(req.headers.get("accept-language"))
-    headers = {
-        "Content-Type": "application/problem+json",
-        "Content-Language": chosen,
-        "Vary": "Accept-Language",
-        **problem.headers,
-    }
-    return Reply(problem.status, problem_body(problem, chosen, operation_id), headers)
-
-
-def _response(reply: Reply, operation_id: str) -> func.HttpResponse:
-    headers = {**HEADERS, "X-Operation-Id": operation_id, **reply.headers}
-    media = headers.pop("Content-Type", "application/json")
-    if isinstance(reply.body, bytes):
-        body = reply.body
-    elif reply.body is None:
-        body = b""
-    else:
-        body = json.dumps(reply.body, default=_plain, ensure_ascii=False).encode()
-    return func.HttpResponse(body, status_code=reply.status, headers=headers, mimetype=media)
-
-
-def _pack(reply: Reply) -> str:
-    """A reply as text, for an idempotency key to repeat."""
-    return json.dumps([reply.status, reply.body, dict(reply.headers)], default=_plain)
-
-
-def _unpack(text: str) -> Reply:
-    status, body, headers = json.loads(text)
-    return Reply(status, body, {**headers, "Idempotency-Replayed": "true"})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True)
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -30,6 +30,7 @@ class Health(Payload):
     tag="platform",
     answer=Health,
     signed_in=False,
+    throttled=False,
     problems=(503,),
 )
 async def health(call: Call[None]) -> Reply:

@@ -18,7 +18,8 @@ from shared.platform.payload import MAX_SAFE_INTEGER, Payload
 
 VERSION = "1.0.0"
 REF = "#/components/schemas/{model}"
-PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
+ID = {"type": "integer", "minimum": 1, "maximum": MAX_SAFE_INTEGER}
 
 PROBLEM = {
     "type": "object",
@@ -63,7 +64,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         "components": {
             "schemas": {**definitions.get("$defs", {}), "Problem": PROBLEM},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or API key"}
             },
         },
     }
@@ -92,6 +93,9 @@ def _operation(op: Operation) -> dict[str, Any]:
         "responses": {str(op.status): _answer(op), **_problems(op)},
         "security": [{"bearer": []}] if op.signed_in else [],
     }
+    if op.signed_in:
+        allowed = f"An API key needs the scope `{op.scope}`." if op.scope else "Not for API keys."
+        spec["description"] = allowed
     parameters = [*_path_parameters(op.route), *_query_parameters(op.query)]
     if parameters:
         spec["parameters"] = parameters
@@ -126,7 +130,9 @@ TITLES_OK = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done"}
 
 def _problems(op: Operation) -> dict[str, Any]:
     statuses = {*op.problems, 500, *([401] if op.signed_in else [])}
+    statuses |= {403} if op.signed_in else set()  # an API key that lacks the scope
     statuses |= {413, 415} if op.body else set()
+    statuses |= {429} if op.throttled else set()
     content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
     return {
         str(status): {"description": _title(status), "content": content}
@@ -146,9 +152,9 @@ def _path_parameters(route: str) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_SAFE_INTEGER},
+            "schema": ID if constraint == "long" else {"type": "string"},
         }
-        for name in PARAMETER.findall(route)
+        for name, constraint in PARAMETER.findall(route)
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import azure.functions as func
 
-from functions.door import HEADERS
+from functions.answers import HEADERS, hardened
 from shared.platform.i18n import MESSAGES, language
 
 bp = func.Blueprint()
@@ -17,10 +17,20 @@ DIST = Path(__file__).resolve().parent.parent / "web" / "dist"
 POLICY = (
     "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; "
     "img-src 'self' data:; style-src 'self'{styles}; script-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-PAGE = {**HEADERS, "Content-Security-Policy": POLICY.format(styles="")}
-DOCS = {**HEADERS, "Content-Security-Policy": POLICY.format(styles=" 'unsafe-inline'")}
+DOCS = {
+    **HEADERS,
+    "Content-Security-Policy": POLICY.format(styles=" 'unsafe-inline'"),
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+PAGE = {
+    **DOCS,
+    "Content-Security-Policy": POLICY.format(styles=""),
+    "Permissions-Policy": (
+        "camera=(self), display-capture=(self), geolocation=(), microphone=(self)"
+    ),
+}
 ASSET = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -32,9 +42,9 @@ def _ours(path: Path) -> bool:
 def _file(req: func.HttpRequest, path: Path, headers: dict[str, str]) -> func.HttpResponse:
     if len(path.name) > 255 or len(path.parts) > 40 or not _ours(path):
         detail = MESSAGES["not_found"].text(language(req.headers.get("accept-language")), {})
-        return func.HttpResponse(detail, status_code=404, headers=HEADERS, mimetype="text/plain")
+        return func.HttpResponse(detail, status_code=404, headers=hardened(), mimetype="text/plain")
     media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return func.HttpResponse(path.read_bytes(), headers=headers, mimetype=media)
+    return func.HttpResponse(path.read_bytes(), headers=hardened(headers), mimetype=media)
 
 
 # An empty route does not serve the root in Azure; this one does (design section 4).

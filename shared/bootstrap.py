@@ -15,10 +15,16 @@ from urllib.parse import quote
 
 import aiohttp
 
+from shared.audit.service import AuditTrail
+from shared.audit.store import AuditStore
 from shared.bookings.calendar import Calendar
+from shared.bookings.contention import Contention
+from shared.bookings.finding import RoomFinder
 from shared.bookings.index import BookingIndex
 from shared.bookings.making import Maker
 from shared.bookings.models import Booking
+from shared.bookings.moving import Mover
+from shared.bookings.room_service import RoomService
 from shared.bookings.rooms import Rooms
 from shared.bookings.service import Bookings
 from shared.calls.joining import Joining
@@ -37,6 +43,7 @@ from shared.fleet.store import FleetStore
 from shared.janus.client import JanusClients
 from shared.janus.port import JanusFactory
 from shared.platform import logs
+from shared.platform.api_keys import KeyReader
 from shared.platform.auth import Invites, LocalTokens, TokenVerifier
 from shared.platform.clock import Clock, SystemClock
 from shared.platform.crypto import Crypto
@@ -47,6 +54,8 @@ from shared.platform.queues_azure import AzureQueues
 from shared.platform.settings import Settings, load_settings
 from shared.platform.tables import StorageUnavailable, Tables
 from shared.platform.tables_azure import AzureTables
+from shared.platform.throttle import Throttle
+from shared.tenants.api_keys import ApiKeys
 
 STORAGE_PATIENCE = 2.0
 """Seconds that the health check gives each storage service."""
@@ -75,14 +84,20 @@ class Services:
         outbox = Outbox(ports.tables, ports.queues, clock, ids)
         crypto = Crypto(settings.encryption_keys.get_secret_value())
         self.keys = Keys(ports.tables, crypto, clock)
+        self.audit = AuditTrail(AuditStore(ports.tables), settings, clock)
         rooms = Rooms(ports.tables, crypto, clock, ids)
-        calendar = Calendar(ports.tables, outbox, clock, ids)
+        calendar = Calendar(ports.tables, outbox, clock)
+        contention = Contention(clock, self._pause)
         index = BookingIndex(ports.tables)
         fleet_store = FleetStore(ports.tables, outbox)
         secrets = RoomSecrets(rooms, janus_key)
         hosts = FleetHosts(fleet_store, secrets, ports.janus, settings, clock)
-        maker = Maker(calendar, rooms, index, outbox, hosts, settings, clock, ids, self._pause)
-        self.bookings = Bookings(maker, calendar, rooms, index, outbox, hosts, settings, clock)
+        finder = RoomFinder(calendar, rooms, settings)
+        shared = (contention, rooms, index, outbox)
+        maker = Maker(calendar, finder, *shared, hosts, settings, clock, ids)
+        mover = Mover(calendar, finder, *shared, settings, clock, ids)
+        self.rooms = RoomService(calendar, rooms, hosts, settings, clock)
+        self.bookings = Bookings(maker, mover, calendar, rooms, index, outbox, settings, clock)
         keeper = RoomKeeper(fleet_store, self.bookings, secrets, clock)
         driver = Driver(fleet_store, ports.compute, ports.janus, keeper, outbox, settings, clock)
         self.reconciler = Reconciler(
@@ -100,9 +115,12 @@ class Services:
             ports.tables,
             ports.queues,
             clock,
-            [log_event, self.bookings.on_created, self.fleet.on_event],
+            [log_event, self.audit.on_event, self.bookings.on_event, self.fleet.on_event],
         )
-        self.verifier = TokenVerifier(settings, clock, lambda: session)
+        self.api_keys = ApiKeys(ports.tables, outbox, clock, ids)
+        self.throttle = Throttle(settings, clock)
+        reader = KeyReader(ports.tables)
+        self.verifier = TokenVerifier(settings, clock, lambda: session, reader)
         self.local_tokens = LocalTokens(settings, clock)
 
     async def tick(self, attempt: int = 0) -> None:

@@ -1,12 +1,10 @@
-"""Who calls: bearer tokens (JWT, RFC 7519 and 8725), local sign-in, and invites.
+"""Who calls: bearer tokens (JWT, RFC 7519 and 8725; API keys), local sign-in, and invites.
 
 PyJWT, cryptography and aiohttp are loaded when first needed: importing this stays cheap.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.platform import logs
+from shared.platform.api_keys import CALLER_PREFIX, TOKEN_PREFIX, KeyReader, read_token
 from shared.platform.clock import Clock
+from shared.platform.jwks import SIGNATURES, JwksKeys, Refused
 from shared.platform.problems import Problem
 from shared.platform.settings import Settings
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 ROLES = frozenset({"user", "admin", "operator"})
 
 _HMAC = "HS256"
-_SIGNATURES = {"RSA": ("RS256", "PS256"), "EC": ("ES256",)}
-"""The algorithms that we accept from an issuer, by the type of key that they take."""
-
 _BEARER_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _INVITE = "invite"
 _CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -66,125 +63,72 @@ class Caller:
         return self.name or self.email or self.sub
 
 
-class _Refused(Exception):
-    """Why a token is refused: for the log, never for the caller."""
-
-
 class TokenVerifier:
     """With `jwt_secret` set it takes HS256 and nothing else; else signatures by the issuer's keys.
-    `session_factory` gives the process's aiohttp session, and is called when keys are fetched."""
+    `session_factory` gives the process's aiohttp session, and is called when keys are fetched.
+    API keys are accepted where `api_keys` says where they are."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, session_factory: Callable[[], ClientSession]
+        self,
+        settings: Settings,
+        clock: Clock,
+        session_factory: Callable[[], ClientSession],
+        api_keys: KeyReader | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._api_keys = api_keys
         self._keys = JwksKeys(settings.jwks_url or "", clock, session_factory)
 
     async def verify(self, authorization_header: str | None) -> Caller:
-        """Raises `Problem`: 401 unauthorized, or 503 auth_unavailable when there are no keys."""
+        """Raises `Problem`: 401 unauthorized, or 503 auth_unavailable when there are no keys; for
+        an API key `StorageUnavailable` too."""
         scheme, _, token = (authorization_header or "").strip().partition(" ")
         try:
             if scheme.lower() != "bearer":
-                raise _Refused("no bearer token")
-            claims = await self._claims(token.strip())
+                raise Refused("no bearer token")
+            token = token.strip()
+            if self._api_keys and token.startswith(TOKEN_PREFIX):
+                return await self._server(self._api_keys, token)
+            claims = await self._claims(token)
             _check_times(claims, self._clock.now(), self._settings.jwt_leeway)
             return _caller(claims)
-        except _Refused as reason:
+        except Refused as reason:
             logs.event("auth.refused", reason=str(reason))
             raise Problem(401, "unauthorized", headers=_CHALLENGE) from None
+
+    async def _server(self, keys: KeyReader, token: str) -> Caller:
+        named = read_token(token) if len(token) <= _MAX_TOKEN else None
+        if not named or not _is_id(named[0]):
+            raise Refused("malformed API key")
+        tenant, key_id, secret = named
+        key = await keys.find(tenant, key_id)
+        if not key or not key.opened_by(secret):
+            raise Refused("unknown API key")
+        if not key.in_force(self._clock.now()):
+            raise Refused("API key revoked or expired")
+        return Caller(
+            sub=CALLER_PREFIX + key_id,
+            tenant=tenant,
+            roles=ROLES & set(key.roles),
+            name=key.name,
+            scopes=frozenset(key.scopes),
+        )
 
     async def _claims(self, token: str) -> dict[str, Any]:
         settings = self._settings
         header = _header(token)
         if str(header.get("typ", "JWT")).lower() not in _BEARER_TYPES:
-            raise _Refused("not an access token")
+            raise Refused("not an access token")
         # The algorithm follows from the key, never from the token alone (RFC 8725, 3.1).
         if settings.jwt_secret:
             secret = settings.jwt_secret.get_secret_value()
             return _decode(token, secret, _HMAC, settings.jwt_audience, settings.jwt_issuer)
         algorithm = str(header.get("alg"))
-        if not any(algorithm in accepted for accepted in _SIGNATURES.values()):
-            raise _Refused("algorithm not accepted")
+        if not any(algorithm in accepted for accepted in SIGNATURES.values()):
+            raise Refused("algorithm not accepted")
         key = await self._keys.find(header.get("kid"), algorithm)
         return _decode(token, key, algorithm, settings.jwt_audience, settings.jwt_issuer)
-
-
-class JwksKeys:
-    """The signing keys that an OpenID Connect issuer publishes (RFC 7517)."""
-
-    LIFE = timedelta(hours=1)
-    PAUSE = timedelta(seconds=30)
-    """Between two fetches: tokens with invented kids can't make us flood the issuer."""
-    FIRST_PAUSE = timedelta(seconds=1)
-    """The same while we have no keys at all."""
-    TIMEOUT = timedelta(seconds=3)
-
-    def __init__(
-        self, url: str, clock: Clock, session_factory: Callable[[], ClientSession]
-    ) -> None:
-        self._url = url
-        self._clock = clock
-        self._session_factory = session_factory
-        self._keys: dict[tuple[str | None, str], PyJWK] = {}
-        self._fetched: datetime | None = None
-        self._tried: datetime | None = None
-        self._lock = asyncio.Lock()
-
-    async def find(self, kid: str | None, algorithm: str) -> PyJWK:
-        """Fetches when the key is unknown or the keys are old; when the issuer does not answer,
-        the old ones stay in force."""
-        wanted = (kid, algorithm)
-        known = wanted in self._keys
-        # Who has a key, though an old one, does not wait for somebody else's fetch.
-        if (not known or self._old()) and not (known and self._lock.locked()):
-            async with self._lock:
-                if self._may_fetch() and (wanted not in self._keys or self._old()):
-                    await self._fetch()
-        if not self._keys:
-            raise Problem(503, "auth_unavailable", headers={"Retry-After": "5"})
-        if wanted not in self._keys:
-            raise _Refused("unknown key")
-        return self._keys[wanted]
-
-    def _old(self) -> bool:
-        return self._fetched is None or self._clock.now() - self._fetched >= self.LIFE
-
-    def _may_fetch(self) -> bool:
-        pause = self.PAUSE if self._keys else self.FIRST_PAUSE
-        return self._tried is None or self._clock.now() - self._tried >= pause
-
-    async def _fetch(self) -> None:
-        import aiohttp
-
-        self._tried = self._clock.now()
-        try:
-            timeout = aiohttp.ClientTimeout(total=self.TIMEOUT.total_seconds())
-            async with self._session_factory().get(self._url, timeout=timeout) as response:
-                response.raise_for_status()
-                keys = _signing_keys(await response.json(content_type=None))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            logs.event("auth.jwks_failed", level=logging.WARNING, error=repr(error))
-            return
-        self._keys, self._fetched = keys or self._keys, self._clock.now()
-
-
-def _signing_keys(document: Any) -> dict[tuple[str | None, str], PyJWK]:
-    from jwt import PyJWK
-    from jwt.exceptions import PyJWTError
-
-    keys: dict[tuple[str | None, str], PyJWK] = {}
-    listed = document.get("keys") if isinstance(document, dict) else None
-    for jwk in listed if isinstance(listed, list) else ():
-        if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig":
-            continue
-        for algorithm in _SIGNATURES.get(str(jwk.get("kty")), ()):
-            if jwk.get("alg", algorithm) == algorithm:
-                try:
-                    keys[jwk.get("kid"), algorithm] = PyJWK(jwk, algorithm)
-                except PyJWTError:
-                    logs.event("auth.jwk_unusable", level=logging.WARNING, kid=jwk.get("kid"))
-    return keys
 
 
 class LocalTokens:
@@ -239,13 +183,13 @@ class Invites:
         """Raises `Problem`: 401 invite_invalid when forged or malformed, 410 booking_over."""
         try:
             if _header(token).get("typ") != _INVITE:
-                raise _Refused("not an invite")
+                raise Refused("not an invite")
             claims = _decode(token, self._key, _HMAC, _INVITE, None)
             invite = Invite(claims["booking_id"], claims["tenant"], claims["jti"])
             if type(invite.booking_id) is not int or not _is_id(invite.tenant):
-                raise _Refused("claims missing or malformed")
+                raise Refused("claims missing or malformed")
             expires = _number(claims, "exp")
-        except (_Refused, KeyError) as reason:
+        except (Refused, KeyError) as reason:
             logs.event("invite.refused", reason=str(reason))
             raise Problem(401, "invite_invalid", headers=_CHALLENGE) from None
         if self._clock.now().timestamp() >= expires:
@@ -267,11 +211,11 @@ def _header(token: str) -> dict[str, Any]:
     import jwt
 
     if len(token) > _MAX_TOKEN:
-        raise _Refused("token too long")
+        raise Refused("token too long")
     try:
         return jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError) as error:
-        raise _Refused(type(error).__name__) from None
+        raise Refused(type(error).__name__) from None
 
 
 def _decode(
@@ -288,17 +232,17 @@ def _decode(
             token, key, [algorithm], options, audience=audience, issuer=issuer
         )
     except (jwt.PyJWTError, ValueError) as error:
-        raise _Refused(type(error).__name__) from None
+        raise Refused(type(error).__name__) from None
     return claims
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime, leeway: timedelta) -> None:
     seconds, margin = now.timestamp(), leeway.total_seconds()
     if seconds - margin >= _number(claims, "exp"):
-        raise _Refused("expired")
+        raise Refused("expired")
     for claim in ("nbf", "iat"):
         if claim in claims and seconds + margin < _number(claims, claim):
-            raise _Refused(f"{claim} is in the future")
+            raise Refused(f"{claim} is in the future")
 
 
 def _number(claims: Mapping[str, Any], name: str) -> float:
@@ -306,16 +250,18 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
     # Not so large that it means never, and neither NaN nor infinite.
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12:
         return value
-    raise _Refused(f"{name} is no time")
+    raise Refused(f"{name} is no time")
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
     sub, tenant = claims.get("sub"), claims.get("tenant")
     if not _is_id(sub) or not _is_id(tenant):
-        raise _Refused("sub or tenant is missing or malformed")
+        raise Refused("sub or tenant is missing or malformed")
+    if str(sub).startswith(CALLER_PREFIX):
+        raise Refused("sub is that of an API key")
     roles = claims.get("roles", ["user"])
     if not isinstance(roles, list):
-        raise _Refused("roles is no list")
+        raise Refused("roles is no list")
     return Caller(
         sub=str(sub),
         tenant=str(tenant),

@@ -135,6 +135,18 @@ MESSAGES: dict[str, Message] = {
         "A reserva já começou e não pode ser cancelada.",
         "The booking has started and can't be cancelled: end it instead.",
     ),
+    "change_too_late": Message(
+        "Não é possível alterar com menos de {notice} de antecedência.",
+        "A booking can't be changed less than {notice} before its start.",
+    ),
+    "change_started": Message(
+        "A reserva já começou e não pode ser alterada.",
+        "The booking has started and can't be moved: extend it or end it instead.",
+    ),
+    "extend_taken": Message(
+        "A sala está reservada a seguir: livre até {free_until}.",
+        "The room is booked afterwards, it is free until {free_until}: choose an earlier end.",
+    ),
     "booking_not_running": Message(
         "A reserva não está em curso.",
         "The booking is not running: only a running one can be ended.",
@@ -170,6 +182,22 @@ MESSAGES: dict[str, Message] = {
     "admin_only": Message(
         "Apenas um administrador o pode fazer.",
         "Only an admin may do this: ask one of your organisation.",
+    ),
+    "rate_limited": Message(
+        "Pedidos em excesso. Aguarde {seconds} s e tente novamente.",
+        "Too many requests: wait {seconds} s and try again.",
+    ),
+    "insufficient_scope": Message(
+        "A chave de API não tem o âmbito {scope}.",
+        "The API key lacks the scope {scope}: use a key that has it.",
+    ),
+    "person_only": Message(
+        "Uma chave de API não o pode fazer.",
+        "An API key may not do this: sign in as a person.",
+    ),
+    "api_key_not_found": Message(
+        "Chave de API não encontrada.",
+        "The API key was not found: check its id in the list of API keys.",
     ),
     "idempotency_key_reused": Message(
         "Esta Idempotency-Key já foi usada com outro pedido. Use uma nova.",

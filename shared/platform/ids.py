@@ -63,6 +63,15 @@ class Ids:
         raw = self._random.getrandbits(128).to_bytes(16, "big")
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
+    def secret(self) -> str:
+        """256 bits, URL-safe."""
+        raw = self._random.getrandbits(256).to_bytes(32, "big")
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+    def key_id(self) -> str:
+        """Sorts by time; unique, and not secret."""
+        return f"{self._milliseconds():011x}{self._random.getrandbits(52):013x}"
+
     def event_id(self) -> str:
         """Sorts by time."""
         return f"evt_{self._milliseconds():011x}{self._random.getrandbits(84):021x}"

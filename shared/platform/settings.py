@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import os
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.platform.payload import IceServer
 
 PREFIX = "SUROGA_"
+
+OFF = "off"
+"""As a rate: no limit."""
 
 
 class SettingsError(Exception):
@@ -85,10 +89,16 @@ class Settings(BaseSettings):
     join_grace: timedelta = timedelta(minutes=10)
     max_booking: timedelta = timedelta(hours=24)
     horizon: timedelta = timedelta(days=366)
+    min_notice: timedelta = timedelta(0)
     cancel_notice: timedelta = timedelta(hours=1)
     password_early: timedelta = timedelta(minutes=30)
     call_gap: timedelta = timedelta(seconds=20)
+    audit_days: int = Field(default=90, ge=1, le=3650)
     ice_servers: Annotated[list[IceServer], NoDecode, BeforeValidator(_json)] = []
+
+    rate_caller: str = "300/minute"
+    rate_address: str = "1200/minute"
+    rate_store: SecretStr | None = None
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -108,6 +118,24 @@ class Settings(BaseSettings):
                 )
         return value
 
+    @field_validator("rate_caller", "rate_address")
+    @classmethod
+    def _rates(cls, value: str) -> str:
+        if value != OFF and not re.fullmatch(r"[1-9]\d{0,8}/(second|minute|hour|day)", value):
+            raise ValueError(
+                "should be a rate like 300/minute (second, minute, hour or day), or off"
+            )
+        return value
+
+    @field_validator("rate_store")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        form = r"rediss?://([^\s/@]*@)?[^\s/@:?#]+(:(?P<port>\d{1,5}))?(/\d{0,2})?"
+        found = re.fullmatch(form, value.get_secret_value()) if value else None
+        if value and (not found or not 0 < int(found["port"] or 6379) < 65536):
+            raise ValueError("should be like rediss://:password@host:6380/0")
+        return value
+
     @field_validator("link_key", "janus_key", "jwt_secret")
     @classmethod
     def _secrets(cls, value: SecretStr | None) -> SecretStr | None:
@@ -121,6 +149,7 @@ class Settings(BaseSettings):
         "jwt_leeway",
         "max_booking",
         "horizon",
+        "min_notice",
         "cancel_notice",
         "password_early",
         "call_gap",

@@ -22,7 +22,13 @@ FUNCTIONS = function_app.app.get_functions()
 """Once: a second call raises."""
 
 TRIGGERS = {
+    "api_keys_create": "POST api/v1/api-keys",
+    "api_keys_list": "GET api/v1/api-keys",
+    "api_keys_revoke": "DELETE api/v1/api-keys/{key_id}",
+    "api_keys_tidy": "timer 0 45 3 * * *",
     "assets": "GET assets/{*path}",
+    "audit_list": "GET api/v1/audit",
+    "audit_purge": "timer 0 30 3 * * *",
     "auth_config": "GET api/v1/auth/config",
     "auth_token": "POST api/v1/auth/token",
     "bookings_cancel": "POST api/v1/bookings/{booking_id:long}/cancel",
@@ -80,6 +86,8 @@ PATHS = [
     "janus/events",
     "assets/x.js",
     "assets/a/b.js",
+    "api/v1/api-keys",
+    "api/v1/api-keys/019a2b",
     "api/v1/rooms",
     "api/v1/rooms/7",
     "api/v1/bookings",
@@ -88,6 +96,7 @@ PATHS = [
     "api/v1/bookings/7/end",
     "api/v1/bookings/7/join",
     "api/v1/invites/join",
+    "api/v1/audit",
     "api/v1/auth/token",
     "api/v1/auth/config",
 ]
@@ -95,7 +104,7 @@ PATHS = [
 
 def _pattern(route: str) -> str:
     """The strictest reading that still accepts whatever the host may accept."""
-    special = {r"{ignored:maxlength(0)?}": "", "{*path}": ".+"}
+    special = {r"{ignored:maxlength(0)?}": "", "{*path}": ".+", "{key_id}": "[^/]+"}
     parts = re.split(r"({[^}]*})", route)
     return "".join(special.get(p, r"-?\d+") if p.startswith("{") else re.escape(p) for p in parts)
 
@@ -128,7 +137,7 @@ os.environ.__class__ = Watched
 before = set(sys.modules)
 import function_app
 heavy = ("aiohttp", "azure.core", "azure.data", "azure.storage", "azure.identity", "jwt",
-         "cryptography", "requests", "pydantic_settings")
+         "cryptography", "requests", "pydantic_settings", "limits", "redis")
 loaded = [m for m in set(sys.modules) - before if m.startswith(heavy)]
 assert not loaded, loaded
 """

@@ -20,7 +20,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from shared.platform.auth import Caller, Invite, Invites, JwksKeys, LocalTokens, TokenVerifier
+from shared.platform.auth import Caller, Invite, Invites, LocalTokens, TokenVerifier
+from shared.platform.jwks import JwksKeys
 from shared.platform.problems import Problem
 from tests.fakes.clock import ManualClock
 from tests.unit.platform.conftest import AUDIENCE, ISSUER, SECRET, SettingsOf

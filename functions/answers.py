@@ -1,0 +1,96 @@
+"""What goes back: replies, problems, and the headers of every answer of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import azure.functions as func
+from pydantic import BaseModel
+
+from shared.platform import logs
+from shared.platform.i18n import language
+from shared.platform.problems import Problem, busy, problem_body
+from shared.platform.tables import Conflict, StorageUnavailable
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def hardened(headers: Mapping[str, str] = HEADERS) -> dict[str, str]:
+    """`headers`, and HSTS (RFC 6797) where we are reached by https.
+
+    Not from `Settings`: pages are served before those are read, and without them.
+    """
+    https = os.environ.get("SUROGA_PUBLIC_URL", "").lower().startswith("https://")
+    return {**headers, **({"Strict-Transport-Security": "max-age=31536000"} if https else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def as_problem(error: Exception) -> Problem:
+    """Every exception has one meaning for the caller."""
+    match error:
+        case Problem():
+            return error
+        case StorageUnavailable():
+            return Problem(503, "storage_unavailable", headers={"Retry-After": "5"})
+        case Conflict():
+            return busy()
+    return Problem(500, "internal_error")
+
+
+def problem_reply(error: Exception, req: func.HttpRequest, name: str, operation_id: str) -> Reply:
+    problem = as_problem(error)
+    if problem.status >= 500:
+        logs.exception("http.failed", error, function=name, status=problem.status)
+    chosen = language(req.headers.get("accept-language"))
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Language": chosen,
+        "Vary": "Accept-Language",
+        **problem.headers,
+    }
+    return Reply(problem.status, problem_body(problem, chosen, operation_id), headers)
+
+
+def response(reply: Reply, headers: Mapping[str, str]) -> func.HttpResponse:
+    """`headers` come beside the reply's own."""
+    headers = {**hardened(), **headers, **reply.headers}
+    media = headers.pop("Content-Type", "application/json")
+    if isinstance(reply.body, bytes):
+        body = reply.body
+    elif reply.body is None:
+        body = b""
+    else:
+        body = json.dumps(reply.body, default=_plain, ensure_ascii=False).encode()
+    return func.HttpResponse(body, status_code=reply.status, headers=headers, mimetype=media)
+
+
+def pack(reply: Reply) -> str:
+    """A reply as text, for an idempotency key to repeat."""
+    return json.dumps([reply.status, reply.body, dict(reply.headers)], default=_plain)
+
+
+def unpack(text: str) -> Reply:
+    status, body, headers = json.loads(text)
+    return Reply(status, body, {**headers, "Idempotency-Replayed": "true"})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
