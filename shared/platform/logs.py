@@ -127,7 +127,7 @@ def _line(name: str, level: int, moment: datetime, fields: Mapping[str, Any]) ->
 
 
 def _clean(name: str, value: Any) -> Any:
-    if _is_secret(name):
+    if is_secret(name):
         return REDACTED
     if isinstance(value, Mapping):
         return {str(key): _clean(str(key), item) for key, item in value.items()}
@@ -142,7 +142,8 @@ def _clean(name: str, value: Any) -> Any:
     return _scrub(str(value))
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether what has this name is never written down."""
     words = (word.lower() for word in _WORDS.findall(name))
     return any(word in _SECRET_WORDS or word.removesuffix("s") in _SECRET_WORDS for word in words)
 

@@ -94,10 +94,16 @@ class Tables(Protocol):
         ...
 
     async def scan(
-        self, table: str, pks: tuple[str, str], rks: tuple[str, str], where: Mapping[str, Value]
+        self,
+        table: str,
+        pks: tuple[str, str],
+        rks: tuple[str, str],
+        where: Mapping[str, Value],
+        limit: int = 0,
     ) -> list[Row]:
         """Rows of all partitions with pks[0] <= PartitionKey < pks[1], RowKey likewise, whose
-        properties equal `where`. It reads every row of those partitions: not for the hot path."""
+        properties equal `where`, in order; limit 0 is all. It reads every row of those partitions
+        until it has found `limit`: not for the hot path."""
         ...
 
     async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:

@@ -59,7 +59,12 @@ class AzureTables:
         return await self._select(table, clauses, parameters, limit)
 
     async def scan(
-        self, table: str, pks: tuple[str, str], rks: tuple[str, str], where: Mapping[str, Value]
+        self,
+        table: str,
+        pks: tuple[str, str],
+        rks: tuple[str, str],
+        where: Mapping[str, Value],
+        limit: int = 0,
     ) -> list[Row]:
         clauses = ["PartitionKey ge @pk0", "PartitionKey lt @pk1"]
         clauses += ["RowKey ge @rk0", "RowKey lt @rk1"]
@@ -71,7 +76,7 @@ class AzureTables:
             else:
                 # The SDK's parameters take 1 for true, and write a small int as 32 bits.
                 clauses.append(f"{name} eq {_literal(value)}")
-        return await self._select(table, clauses, parameters, 0)
+        return await self._select(table, clauses, parameters, limit)
 
     async def _select(
         self, table: str, clauses: Sequence[str], parameters: dict[str, str], limit: int

@@ -35,16 +35,22 @@ class FakeTables:
         return rows[:limit] if limit else rows
 
     async def scan(
-        self, table: str, pks: tuple[str, str], rks: tuple[str, str], where: Mapping[str, Value]
+        self,
+        table: str,
+        pks: tuple[str, str],
+        rks: tuple[str, str],
+        where: Mapping[str, Value],
+        limit: int = 0,
     ) -> list[Row]:
         await self._request("scan", table, pks[0])
-        return [
+        found = [
             row
             for (name, pk), rows in sorted(self.rows.items())
             if name == table and pks[0] <= pk < pks[1]
             for rk, row in sorted(rows.items())
             if rks[0] <= rk < rks[1] and all(row.data.get(k) == v for k, v in where.items())
         ]
+        return found[:limit] if limit else found
 
     async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
         await self._request("commit", table, pk)

@@ -236,6 +236,19 @@ async def test_scan_crosses_partitions_and_filters(tables: Tables, table: str) -
     assert await found(who="nobody") == []
 
 
+async def test_scan_stops_at_its_limit(tables: Tables, table: str) -> None:
+    for pk in ("p2", "p1"):
+        await tables.commit(table, pk, [Insert("a", {"n": 1}), Insert("b", {"n": 2})])
+
+    async def found(limit: int, **where: Value) -> list[tuple[str, str]]:
+        rows = await tables.scan(table, ("p", "q"), ("a", "z"), where, limit=limit)
+        return [(row.pk, row.rk) for row in rows]
+
+    assert await found(3) == [("p1", "a"), ("p1", "b"), ("p2", "a")]
+    assert await found(1, n=2) == [("p1", "b")]
+    assert len(await found(9)) == len(await found(0)) == 4
+
+
 async def test_one_writer_wins_each_round(tables: Tables, table: str) -> None:
     await tables.commit(table, "p", [Insert("a", {"round": 0})])
     for number in range(1, 6):
