@@ -129,6 +129,10 @@ def outcomes(answers: list[Answer]) -> Counter[tuple[int, str]]:
     return Counter((answer.status, answer.code) for answer in answers)
 
 
+def booked(answers: list[Answer]) -> set[int]:
+    return {answer.body["booking_id"] for answer in answers if answer.status == 201}
+
+
 async def test_one_slot_of_one_room_has_one_winner(
     hosts: Hosts, client: Client, tables: AzureTables
 ) -> None:
