@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs Debian packages as root without starting any service: we run our own Janus processes,
-# and a system-wide one would hold their ports. Usage: sudo sh local/apt.sh PACKAGE...
+# Installs Debian packages as root without starting any service: we run our own processes, and a
+# system-wide one would hold their ports. Usage: sudo sh local/apt.sh PACKAGE...
 set -u
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 saved=$policy.suroga-saved
@@ -14,7 +14,10 @@ restore # what an interrupted run left behind
 trap restore EXIT
 trap 'exit 130' INT TERM HUP
 
-janus_unit_before=$(ls /lib/systemd/system/janus.service 2>/dev/null)
+units=${SYSTEM_UNITS:-/lib/systemd/system}
+ours='janus redis-server'
+new=
+for name in $ours; do [ -e "$units/$name.service" ] || new="$new $name.service"; done
 if [ -e "$policy" ]; then mv "$policy" "$saved"; fi
 printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
 chmod 755 "$policy"
@@ -29,6 +32,8 @@ fresh=$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mmin -1440 2>/d
 install "$@" || { apt update && install "$@"; } || exit 1
 
 # Not at the next boot either, unless it was there before us.
-if [ -z "$janus_unit_before" ] && command -v systemctl >/dev/null; then
-  systemctl disable janus.service 2>/dev/null || true
-fi
+for unit in $new; do
+  if [ -e "$units/$unit" ] && command -v systemctl >/dev/null; then
+    systemctl disable "$unit" 2>/dev/null || true
+  fi
+done

@@ -37,8 +37,10 @@ FONTS = Package("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu", "text i
 
 GIT = Package("git", "git", "a test asks it what the package for Azure holds")
 
+REDIS = Package("redis-server", "redis-server", "tests of rate limits that it counts")
+
 RUN = (JANUS,)
-TEST = (JANUS, CHROMIUM, FONTS, GIT)
+TEST = (JANUS, CHROMIUM, FONTS, GIT, REDIS)
 
 
 def ensure_packages(packages: tuple[Package, ...], root: Path, log: Path) -> None:

@@ -13,7 +13,6 @@ import asyncio
 import ipaddress
 import logging
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,10 +26,11 @@ from shared.platform.settings import OFF, Settings
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
-    from limits.aio.storage import Storage
-    from limits.aio.strategies import RateLimiter
+    from limits.aio.storage import MemoryStorage, RedisStorage
 
     from shared.platform.auth import Caller
+
+    Store = MemoryStorage | RedisStorage
 
 DENIED = 10
 """What an answer 401 counts against the address, all in all: who guesses tokens is out soon, a
@@ -39,7 +39,8 @@ page whose token has expired is not."""
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is left of one limit; `reset` is the seconds until more is allowed."""
+    """What is left of one limit; `reset` is the seconds until its window ends or, when nothing is
+    left, until one more request is allowed."""
 
     limit: int
     remaining: int
@@ -53,6 +54,30 @@ class Quota:
             "RateLimit-Remaining": str(self.remaining),
             "RateLimit-Reset": str(self.reset),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a storage counted, in this window and the one before, and in how many seconds it will
+    have forgotten either; `length` in seconds.
+
+    Not the package's own `get_window_stats`: just when a window begins, that says it ends.
+    """
+
+    previous: int
+    previous_ttl: float
+    current: int
+    current_ttl: float
+    length: int
+
+    def quota(self, limit: int) -> Quota:
+        # The window before counts for the part of it that the last `length` seconds still hold.
+        counted = self.previous * self.previous_ttl / self.length + self.current
+        remaining = max(0, limit - math.floor(counted))
+        ends = self.current_ttl - self.length
+        if not remaining and self.current < limit:
+            ends = self.previous_ttl - (limit - self.current) * self.length / self.previous
+        return Quota(limit, remaining, math.floor(max(0, ends)) + 1)  # not at, but just after it
 
 
 class Throttle:
@@ -163,26 +188,26 @@ class Counters:
 
     async def take(self, item: RateLimitItem, *key: str, cost: int = 1) -> tuple[bool, Quota]:
         """Whether there was as much left, and what is left now."""
+        name, seconds = item.key_for(*key), item.get_expiry()
 
-        async def work(limiter: RateLimiter) -> tuple[bool, Quota]:
-            taken = await limiter.hit(item, *key, cost=cost)
-            stats = await limiter.get_window_stats(item, *key)
-            # Not from our Clock: `limits` counts by this one. Just after, not at, that time.
-            seconds = math.floor(max(0, stats.reset_time - time.time())) + 1
-            remaining = stats.remaining if taken or cost > 1 else 0
-            return taken, Quota(item.amount, remaining, seconds)
+        async def work(storage: Store) -> tuple[bool, Quota]:
+            args = (name, item.amount, seconds)
+            taken = await storage.acquire_sliding_window_entry(*args, amount=cost)
+            window = Window(*await storage.get_sliding_window(name, seconds), seconds)
+            return taken, window.quota(item.amount)
 
         return await self._use(work)
 
     async def _use(
-        self, work: Callable[[RateLimiter], Awaitable[tuple[bool, Quota]]]
+        self, work: Callable[[Store], Awaitable[tuple[bool, Quota]]]
     ) -> tuple[bool, Quota]:
         from limits.errors import StorageError
 
         if self._url and self._may_ask():
+            shared = self._shared  # the first time an import, which nobody should take for Redis
             try:
                 async with asyncio.timeout(self.PATIENCE):
-                    answer = await work(self._shared)
+                    answer = await work(shared)
                 self._down = False
                 return answer
             except (StorageError, OSError, TimeoutError) as error:
@@ -205,23 +230,21 @@ class Counters:
             logs.event("throttle.store_down", level=logging.WARNING, reason=repr(error))
 
     @cached_property
-    def _own(self) -> RateLimiter:
+    def _own(self) -> Store:
         from limits.aio.storage import MemoryStorage
 
-        return _limiter(MemoryStorage())
+        return MemoryStorage()
 
     @cached_property
-    def _shared(self) -> RateLimiter:
+    def _shared(self) -> Store:
         from limits.aio.storage import RedisStorage
 
-        return _limiter(
-            RedisStorage(
-                f"async+{self._url}",
-                wrap_exceptions=True,
-                implementation="redispy",
-                key_prefix="suroga",
-                connection_pool=self._pool,
-            )
+        return RedisStorage(
+            f"async+{self._url}",
+            wrap_exceptions=True,
+            implementation="redispy",
+            key_prefix="suroga",
+            connection_pool=self._pool,
         )
 
     @cached_property
@@ -235,9 +258,3 @@ class Counters:
     async def close(self) -> None:
         if "_pool" in self.__dict__:
             await self._pool.aclose()
-
-
-def _limiter(storage: Storage) -> RateLimiter:
-    from limits.aio.strategies import SlidingWindowCounterRateLimiter
-
-    return SlidingWindowCounterRateLimiter(storage)

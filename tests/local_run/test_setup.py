@@ -121,6 +121,20 @@ def test_apt_starts_no_service_and_restores_the_policy(
     assert (policy.read_text() if policy.exists() else None) == own_policy
 
 
+def test_apt_leaves_no_service_for_the_next_boot(tmp_path: Path) -> None:
+    units, seen = tmp_path / "units", tmp_path / "seen"
+    units.mkdir()
+    (units / "janus.service").touch()
+    apt = f'case "$*" in *install*) touch {units}/janus.service {units}/redis-server.service;; esac'
+    on_path(tmp_path / "bin", apt_get=apt, systemctl=f'echo "$*" >>{seen}')
+    environment = {**ENVIRONMENT, "POLICY_RC_D": str(tmp_path / "policy-rc.d")}
+    environment |= {"SYSTEM_UNITS": str(units)}
+    environment["PATH"] = f"{tmp_path / 'bin'}:{ENVIRONMENT['PATH']}"
+    command = ["sh", str(REPO / "local/apt.sh"), "janus", "redis-server"]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert seen.read_text() == "disable redis-server.service\n", "janus was there before us"
+
+
 def test_a_failing_step_shows_where_it_began(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
