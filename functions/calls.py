@@ -24,8 +24,8 @@ bp = func.Blueprint()
     scope="calls:join",
 )
 async def bookings_join(call: Call[JoinRequest]) -> Reply:
-    joining = call.services.joining
-    return Reply(200, await joining.by_booker(call.caller, call.id("booking_id"), call.body))
+    joining, number = call.services.joining, call.id("booking_id")
+    return Reply(200, await joining.by_booker(call.caller, number, call.body, call.address))
 
 
 @operation(
@@ -40,7 +40,7 @@ async def bookings_join(call: Call[JoinRequest]) -> Reply:
     problems=(400, 401, 403, 409, 410, 425, 503),
 )
 async def invites_join(call: Call[InviteJoinRequest]) -> Reply:
-    return Reply(200, await call.services.joining.by_invite(call.body))
+    return Reply(200, await call.services.joining.by_invite(call.body, call.address))
 
 
 @operation(

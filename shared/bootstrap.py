@@ -105,7 +105,9 @@ class Services:
         )
         self.fleet = FleetService(fleet_store, ports.janus, ports.queues, settings, clock)
         call_store = CallStore(ports.tables, outbox)
-        self.calls = Calls(call_store, self.fleet, secrets, outbox, ports.queues, settings, clock)
+        self.calls = Calls(
+            call_store, self.audit, self.fleet, secrets, outbox, ports.queues, settings, clock
+        )
         invites = Invites(settings.link_key.get_secret_value(), clock)
         self.joining = Joining(
             self.bookings, self.fleet, call_store, invites, janus_key, settings, clock, ids

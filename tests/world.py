@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from shared.bookings.making import Booked
-from shared.bookings.models import BookingCreate
+from shared.bookings.payloads import BookingCreate
 from shared.bootstrap import Ports, Services
 from shared.calls.models import InviteJoinRequest, JoinRequest, Ticket
 from shared.events.catalogue import DomainEvent
@@ -27,6 +27,9 @@ ALICE = Caller("alice", "acme", frozenset({"user"}), name="Alice")
 BOB = Caller("bob", "acme", frozenset({"user"}))
 ADMIN = Caller("root", "acme", frozenset({"admin"}))
 EVE = Caller("eve", "evil", frozenset({"user", "admin"}))
+
+ALICE_AT, GUEST_AT = "10.0.0.1:5001", "10.0.0.2:5002"
+"""The addresses that they join from."""
 
 
 def make_settings(**changes: Any) -> Settings:
@@ -117,12 +120,12 @@ class World:
     async def join(self, booked: Booked, nonce: str = "nonce-alice") -> Ticket:
         request = JoinRequest(nonce=nonce)
         number = booked.booking.booking_id
-        return await self.services.joining.by_booker(ALICE, number, request)
+        return await self.services.joining.by_booker(ALICE, number, request, ALICE_AT)
 
     async def join_invited(self, booked: Booked, nonce: str = "nonce-guest") -> Ticket:
         token = self.services.joining.invite_token(booked.booking)
         request = InviteJoinRequest(token=token, nonce=nonce, display="Guest")
-        return await self.services.joining.by_invite(request)
+        return await self.services.joining.by_invite(request, GUEST_AT)
 
     def event(self, kind: str, ticket: Ticket, at: datetime | None = None) -> dict[str, Any]:
         return {

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
+from shared.audit.models import plain_address
 from shared.bookings.claims import home_of
 from shared.bookings.models import Booking, Room, State
 from shared.bookings.rows import Stored
 from shared.bookings.service import Bookings
 from shared.calls.models import InviteJoinRequest, JoinRequest, Seat, Ticket, Visit
+from shared.calls.presence import USER
 from shared.calls.store import CallStore, Seats
 from shared.fleet.service import FleetService, Ready, Waiting
 from shared.janus.keys import room_secret, vm_keys
@@ -44,11 +46,13 @@ TRIES = 6
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who sits down. `id` is the same in every browser of that person."""
+    """Who sits down. `id` is the same in every browser of that person; `address` is where the
+    ticket goes."""
 
     id: str
     display: str
     host: bool
+    address: str
 
 
 class Joining:
@@ -72,21 +76,25 @@ class Joining:
         self._clock = clock
         self._ids = ids
 
-    async def by_booker(self, caller: Caller, booking_id: int, request: JoinRequest) -> Ticket:
+    async def by_booker(
+        self, caller: Caller, booking_id: int, request: JoinRequest, address: str
+    ) -> Ticket:
         """Problems: 403 early, 404, 409 full, 410 over, 425 starting, 503 Janus."""
         stored = await self._bookings.find(caller.tenant, booking_id)
         if stored is None or stored.booking.booker != caller.sub:
             raise Problem(404, "booking_not_found", {"booking_id": str(booking_id)})
-        person = Person(f"user:{caller.sub}", request.display or caller.display[:80], host=True)
+        display = request.display or caller.display[:80]
+        person = Person(USER + caller.sub, display, True, plain_address(address))
         return await self._join(stored, person, request.nonce)
 
-    async def by_invite(self, request: InviteJoinRequest) -> Ticket:
+    async def by_invite(self, request: InviteJoinRequest, address: str) -> Ticket:
         """As `by_booker`, and 401 for an invite that is forged."""
         invite = self._invites.read(request.token)
         stored = await self._bookings.find(invite.tenant, invite.booking_id)
         if stored is None:
             raise Problem(401, "invite_invalid")
-        person = Person(f"invite:{invite.jti}", request.display or "", host=False)
+        display = request.display or ""
+        person = Person(f"invite:{invite.jti}", display, False, plain_address(address))
         return await self._join(stored, person, request.nonce)
 
     def invite_token(self, booking: Booking) -> str:
@@ -163,6 +171,7 @@ class Joining:
                 tenant=booking.tenant,
                 person=person.id,
                 display=person.display,
+                address=person.address,
             )
             try:
                 seat = Seat(booking.booking_id, key, visit.participant_id, self._clock.now())

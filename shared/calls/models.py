@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -80,13 +80,17 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One participant id: issued once, in the room at most once. Times are what is known so far."""
+    """One participant id: issued once, in the room at most once. Times are what is known so far.
+
+    `address` is where the ticket went: for the audit trail alone, and only until it is told.
+    """
 
     participant_id: int
     booking_id: int
     tenant: str
     person: str
     display: str
+    address: str = field(default="", repr=False)
     joined_at: datetime | None = None
     media_at: datetime | None = None
     media_lost_at: datetime | None = None
@@ -108,6 +112,7 @@ class Visit:
             "tenant": self.tenant,
             "person": self.person,
             "display": self.display,
+            "address": self.address,
             **{name: _text(getattr(self, name)) for name in TIMES},
         }
 
@@ -120,6 +125,7 @@ class Visit:
             tenant=data["tenant"],
             person=data["person"],
             display=data["display"],
+            address=data.get("address", ""),  # older rows have none
             etag=row.etag,
             **{name: _moment(data[name]) for name in TIMES},
         )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.audit.service import AuditTrail
 from shared.calls.models import Call, Visit
+from shared.calls.presence import news
 from shared.calls.records import CHANGES, calls, joined, left, recognise
 from shared.calls.store import CallStore, call_row
 from shared.events.catalogue import DomainEvent, EventType
@@ -35,6 +38,7 @@ class Calls:
     def __init__(
         self,
         store: CallStore,
+        trail: AuditTrail,
         fleet: FleetService,
         secrets: RoomSecrets,
         outbox: Outbox,
@@ -43,6 +47,7 @@ class Calls:
         clock: Clock,
     ) -> None:
         self._store = store
+        self._trail = trail
         self._fleet = fleet
         self._secrets = secrets
         self._outbox = outbox
@@ -84,7 +89,7 @@ class Calls:
             if after == visit:
                 return visit.booking_id
             try:
-                await self._store.save_visit(room_id, after)
+                await self._keep(room_id, visit, after)
                 if after.left_at:
                     await self._store.unseat(room_id, after)
                 else:
@@ -162,13 +167,22 @@ class Calls:
             if _vanished(visit, inside, at):
                 after = left(visit, at)
             if after != visit:
-                await self._save(room_id, after)
+                await self._keep_seen(room_id, visit, after)
 
-    async def _save(self, room_id: int, visit: Visit) -> None:
+    async def _keep_seen(self, room_id: int, before: Visit, after: Visit) -> None:
         try:
-            await self._store.save_visit(room_id, visit)
+            await self._keep(room_id, before, after)
         except Conflict:
             return  # an event was faster, and knows better
+
+    async def _keep(self, room_id: int, before: Visit, after: Visit) -> None:
+        """Tells the audit trail first: whoever tries again after a crash tells it again."""
+        for entry in news(room_id, before, after):
+            issued = Ids.issued_at(after.participant_id)
+            await self._trail.record(after.tenant, entry, issued)
+        if after.joined_at and after.left_at:
+            after = replace(after, address="")  # all is told: only the trail keeps it, for a time
+        await self._store.save_visit(room_id, after)
 
     async def _throw_out(self, occupied: Occupied, seated: set[int]) -> None:
         room_id = occupied.placement.room_id

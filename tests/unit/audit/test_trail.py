@@ -138,6 +138,7 @@ async def test_no_secret_is_ever_kept() -> None:
     world = World()
     data = {
         "booking_id": 7,
+        "key_id": "k-1",
         "password": "hunter2",
         "rooms": [{"room_pin": "hunter2", "room_id": 5}],
         "call": {"session_token": "hunter2", "janusSecret": "hunter2"},
@@ -146,6 +147,7 @@ async def test_no_secret_is_ever_kept() -> None:
     await world.drain()
     (entry,), _ = await entries(world)
     assert "hunter2" not in str(rows(world))
+    assert entry.details["key_id"] == "k-1"
     assert entry.details["rooms"] == [{"room_pin": logs.REDACTED, "room_id": 5}]
 
 

@@ -116,6 +116,7 @@ async def test_only_the_booker_joins_by_the_booking(who: object) -> None:
         who,  # type: ignore[arg-type]
         booked.booking.booking_id,
         JoinRequest(nonce="nonce-123"),
+        "",
     )
     assert (await refused(join)).status == 404
 
@@ -280,4 +281,4 @@ async def test_an_invite_of_another_key_is_refused() -> None:
     from shared.calls.models import InviteJoinRequest
 
     request = InviteJoinRequest(token=token, nonce="nonce-123")
-    assert (await refused(world.services.joining.by_invite(request))).code == "invite_invalid"
+    assert (await refused(world.services.joining.by_invite(request, ""))).code == "invite_invalid"
