@@ -201,12 +201,10 @@ async def test_a_redis_that_is_out_takes_nothing_down(
     throttle: Make, clock: ManualClock, silent: Silent, caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = throttle(rate_caller="4/day", rate_store=f"redis://:hunter2@127.0.0.1:{silent.port}")
-    begun = asyncio.get_running_loop().time()
     with caplog.at_level(logging.WARNING):
         for _ in range(4):
             await come(limits)
         await refused(limits)
-        assert asyncio.get_running_loop().time() - begun < 10 * Counters.PATIENCE
         assert silent.connections == 1
         clock.advance(seconds=10)
         await refused(limits)
