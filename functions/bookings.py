@@ -10,13 +10,12 @@ from pydantic import Field
 
 from functions.door import Call, Reply, operation
 from functions.paging import Paging, next_link
-from shared.bookings.models import (
-    Booking,
+from shared.bookings.models import Booking, Status
+from shared.bookings.payloads import (
     BookingCreate,
     BookingCreated,
     BookingDetail,
     BookingView,
-    Status,
 )
 
 bp = func.Blueprint()
@@ -141,10 +140,17 @@ async def bookings_end(call: Call[None]) -> Reply:
 
 
 def _fields(call: Call[Any], booking: Booking) -> dict[str, object]:
+    bookings = call.services.bookings
+    until = bookings.free_until(call.caller, booking)
     return {
         "booking_id": booking.booking_id,
         "room_id": booking.room_id,
         "start_time": booking.start,
         "end_time": booking.end,
-        "status": booking.status(call.services.bookings.now()),
+        "status": booking.status(bookings.now()),
+        "phase": bookings.phase(booking),
+        "opens_at": bookings.opens_at(booking),
+        "cancel_until": until,
+        "change_until": until,
+        "series_id": booking.series_id or None,
     }

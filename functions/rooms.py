@@ -68,8 +68,8 @@ class RoomQuery(Paging):
     scope="rooms:write",
 )
 async def rooms_create(call: Call[RoomCreate]) -> Reply:
-    room = await call.services.bookings.create_room(call.caller, call.body)
-    password = call.services.bookings.password(room)
+    room = await call.services.rooms.create(call.caller, call.body)
+    password = call.services.rooms.password(room)
     body = RoomCreated(**_fields(room), password=password)
     return Reply(201, body, {"Location": f"/api/v1/rooms/{room.room_id}"})
 
@@ -88,7 +88,7 @@ async def rooms_create(call: Call[RoomCreate]) -> Reply:
 async def rooms_list(call: Call[None]) -> Reply:
     query = call.query(RoomQuery)
     after = int(query.after or 0)
-    page = await call.services.bookings.rooms(call.caller, query.filter(), after, query.limit)
+    page = await call.services.rooms.page(call.caller, query.filter(), after, query.limit)
     views = [RoomView(**_fields(room)) for room in page.items]
     return Reply(200, views, next_link(call.request.url, query, page.next))
 
@@ -104,7 +104,7 @@ async def rooms_list(call: Call[None]) -> Reply:
     scope="rooms:read",
 )
 async def rooms_get(call: Call[None]) -> Reply:
-    room, booked = await call.services.bookings.room(call.caller, call.id("room_id"))
+    room, booked = await call.services.rooms.get(call.caller, call.id("room_id"))
     return Reply(200, RoomDetail(**_fields(room), has_future_booking=booked))
 
 

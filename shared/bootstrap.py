@@ -22,7 +22,7 @@ from shared.bookings.contention import Contention
 from shared.bookings.finding import RoomFinder
 from shared.bookings.index import BookingIndex
 from shared.bookings.making import Maker
-from shared.bookings.models import Booking
+from shared.bookings.models import SHARED_LINK, Booking
 from shared.bookings.moving import Mover
 from shared.bookings.room_service import RoomService
 from shared.bookings.rooms import Rooms
@@ -108,7 +108,7 @@ class Services:
         self.calls = Calls(
             call_store, self.audit, self.fleet, secrets, outbox, ports.queues, settings, clock
         )
-        invites = Invites(settings.link_key.get_secret_value(), clock)
+        invites = Invites(settings.link_key.get_secret_value())
         self.joining = Joining(
             self.bookings, self.fleet, call_store, invites, janus_key, settings, clock, ids
         )
@@ -117,7 +117,13 @@ class Services:
             ports.tables,
             ports.queues,
             clock,
-            [log_event, self.audit.on_event, self.bookings.on_event, self.fleet.on_event],
+            [
+                log_event,
+                self.audit.on_event,
+                self.bookings.on_event,
+                self.fleet.on_event,
+                self.calls.on_event,
+            ],
         )
         self.api_keys = ApiKeys(ports.tables, outbox, clock, ids)
         self.throttle = Throttle(settings, clock)
@@ -132,9 +138,9 @@ class Services:
         if report.restless:
             await self.fleet.follow(attempt)
 
-    def invite_url(self, booking: Booking) -> str:
+    def invite_url(self, booking: Booking, invite_id: str = SHARED_LINK) -> str:
         """The token stays in the fragment: no server and no log ever sees it."""
-        token = quote(self.joining.invite_token(booking), safe="")
+        token = quote(self.joining.invite_token(booking, invite_id), safe="")
         return f"{self.settings.public_url}/call#invite={token}"
 
     async def health(self) -> dict[str, str]:

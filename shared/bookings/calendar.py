@@ -1,183 +1,230 @@
 """The calendar: one partition a day and pool, one transaction a booking.
 
 The protocol, with what happens across midnight and when a writer dies, stalls or loses an answer,
-is `docs/calendar.md`. Nothing here decides which room is taken; `service` does.
+is `docs/calendar.md`. Nothing here decides which room is taken; `choice` does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from shared.bookings.attempts import Attempt, Contended, claims_of
 from shared.bookings.claims import (
     AFTER_CLAIMS,
     CLAIM,
     HEAD,
     Claim,
     Day,
+    claimed_days,
     home_of,
     partition,
     partitions,
-    partitions_of,
 )
-from shared.bookings.foreign import ABORTED, COMMITTED, ForeignClaims
+from shared.bookings.fences import COMMITTED, Fences, decided
 from shared.bookings.models import Booking, State
-from shared.bookings.rows import TABLE, Audit, Draft, Stored, audit_row, booking_row, stored_booking
+from shared.bookings.rows import TABLE, Stored, booking_rk, stored_booking
 from shared.events.catalogue import DomainEvent
 from shared.events.outbox import Outbox
-from shared.platform.clock import Clock, iso
+from shared.platform.clock import Clock
 from shared.platform.ids import Ids
 from shared.platform.tables import (
     Conflict,
     Delete,
-    Insert,
     Op,
     Replace,
     StorageUnavailable,
     Tables,
+    Upsert,
+    Value,
 )
-from shared.platform.turns import Turns
 
-
-class Contended(Exception):
-    """Somebody else changed one of the days: read again and try again."""
+AT_ONCE = 16
+"""Days that are read or written side by side, where there are many."""
 
 
 class Calendar:
-    def __init__(self, tables: Tables, outbox: Outbox, clock: Clock, ids: Ids) -> None:
+    def __init__(self, tables: Tables, outbox: Outbox, clock: Clock) -> None:
         self._tables = tables
         self._outbox = outbox
         self._clock = clock
-        self._ids = ids
-        self.turns = Turns()
-        self.foreign = ForeignClaims(tables, clock, self.find)
+        self.fences = Fences(tables, outbox, clock, self.find)
+
+    # -- reading ---------------------------------------------------------------------------------
 
     async def read(self, pks: Sequence[str]) -> list[Day]:
-        reads = (self._tables.query(TABLE, pk, HEAD, AFTER_CLAIMS) for pk in pks)
-        rows = await asyncio.gather(*reads)
-        return [Day.from_rows(pk, found) for pk, found in zip(pks, rows, strict=True)]
+        room = asyncio.Semaphore(AT_ONCE)
+        return await asyncio.gather(*(self._read_day(pk, room) for pk in pks))
 
-    async def taken(self, pool: int, start: datetime, end: datetime) -> set[int]:
-        """The rooms that are booked at some moment of [start, end)."""
+    async def _read_day(self, pk: str, room: asyncio.Semaphore) -> Day:
+        async with room:
+            return Day.from_rows(pk, await self._tables.query(TABLE, pk, HEAD, AFTER_CLAIMS))
+
+    async def settled(self, pool: int, start: datetime, end: datetime) -> list[Day]:
+        """The days of [start, end) with the claims that hold in it."""
         days = await self.read(partitions(pool, start, end))
-        settled = [await self.foreign.settle(day, start, end) for day in days]
-        return {room for day in settled for room in day.taken_rooms(start, end)}
-
-    async def announce(self, draft: Draft) -> None:
-        await self._outbox.announce(TABLE, draft.home, draft.event_id)
+        return [await self.fences.settle(day, start, end) for day in days]
 
     async def find(self, booking_id: int) -> Stored | None:
+        """At its home. One of a series that was committed and not told becomes a booking here."""
+        stored = await self._read_booking(booking_id)
+        if stored is None or stored.booking.state is not State.PENDING:
+            return stored
+        booking, home = stored.booking, home_of(booking_id)
+        fence = str(stored.data["fence"])
+        if await self.fences.decision(fence, booking.attempt) != COMMITTED:
+            return None
+        (claim,) = claims_of(booking, fence, [home], self._clock)
+        await self.fences.confirm(claim)
+        return await self._read_booking(booking_id)
+
+    async def _read_booking(self, booking_id: int) -> Stored | None:
         home = home_of(booking_id)
-        row = await self._tables.get(TABLE, home, f"m|{booking_id}") if home else None
+        row = await self._tables.get(TABLE, home, booking_rk(booking_id)) if home else None
         return stored_booking(row) if row else None
+
+    async def claims(self, pool: int, since: datetime, until: datetime) -> list[Claim]:
+        """The bookings of the days from `since` to `until`, each once, as they hold."""
+        count = (until.date() - since.date()).days + 1
+        pks = [partition(pool, since.date() + timedelta(days=n)) for n in range(count)]
+        every = [c for day in await self.read(pks) for c in day.claims.values()]
+        found = {c.booking_id: c for c in every if not c.loose}
+        for claim in every:
+            # After a move the day on which a booking begins need not be its home.
+            if claim.booking_id not in found and claim.first:
+                truth = await self.fences.truth(claim)
+                if truth and not truth.pending:
+                    found[claim.booking_id] = truth
+        return list(found.values())
+
+    async def loose(self, pool: int, since: datetime, until: datetime) -> list[Claim]:
+        """The claims of those days that something elsewhere decides."""
+        return await self._scan(pool, (since, until), {"loose": True})
 
     async def has_claim_after(
         self, room_id: int, now: datetime, days: tuple[datetime, datetime]
     ) -> bool:
         """Whether a booking of the room ends after `now`; looks at those that start in `days`."""
         pool = Ids.room_pool(room_id)
-        pks = (partition(pool, days[0].date()), partition(pool, days[1].date()))
-        rows = await self._tables.scan(TABLE, pks, (CLAIM, AFTER_CLAIMS), {"room_id": room_id})
-        claims = (Claim.from_row(row) for row in rows)
-        return any(not claim.foreign and claim.end > now for claim in claims)
+        for claim in await self._scan(pool, days, {"room_id": room_id}):
+            truth = await self.fences.truth(claim) if claim.loose else claim
+            if truth and truth.end > now:
+                return True
+        return False
 
-    # -- making a booking ------------------------------------------------------------------------
+    async def _scan(
+        self, pool: int, days: tuple[datetime, datetime], where: Mapping[str, Value]
+    ) -> list[Claim]:
+        pks = (partition(pool, days[0].date()), partition(pool, days[1].date()) + "~")
+        rows = await self._tables.scan(TABLE, pks, (CLAIM, AFTER_CLAIMS), where)
+        return [Claim.from_row(row) for row in rows]
 
-    async def claim(self, draft: Draft, days: Sequence[Day], event: DomainEvent) -> None:
-        """Commits the booking on the days as they were read.
+    # -- committing ------------------------------------------------------------------------------
 
-        Raises `Contended` when a day has changed since, `StorageUnavailable` when the outcome
-        can't be known.
+    async def announce(self, home: str, event_id: str) -> None:
+        await self._outbox.announce(TABLE, home, event_id)
+
+    async def commit(self, attempt: Attempt, *, announced: bool = False) -> None:
+        """Commits the attempt on the days as they were read.
+
+        Raises `Contended` when something has changed since, `StorageUnavailable` when the outcome
+        can't be known. With `announced` the pointer to its event was put beforehand.
         """
-        home, *others = days
-        claim = self._new_claim(draft)
         try:
-            for day in others:
-                await self._take(day, replace(claim, pending=True))
-            await self._commit_home(draft, home, claim, event, fenced=bool(others))
+            await self._take(attempt)
+            await self._decide(attempt, announced)
         except (Conflict, StorageUnavailable) as error:
-            if not (await self._stands(draft) or await self._abandon(claim, others)):
+            if not (await self._stands(attempt) or await self.fences.abandon(attempt)):
                 raise Contended if isinstance(error, Conflict) else error from error
-        for day in others:
-            await self.foreign.confirm(replace(claim, pk=day.pk))
+        await self.fences.confirm_all(attempt.pending)
 
-    def _new_claim(self, draft: Draft) -> Claim:
-        booking = draft.booking
-        return Claim(
-            booking_id=booking.booking_id,
-            room_id=booking.room_id,
-            tenant=booking.tenant,
-            start=booking.start,
-            end=booking.end,
-            home=draft.home,
-            attempt=self._ids.token(),
-            claimed_at=self._clock.now(),
+    async def _take(self, attempt: Attempt) -> None:
+        """The pending rows. All have ended when this raises: none comes after it was taken back."""
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def take(pk: str) -> None:
+            async with room:
+                await self._tables.commit(TABLE, pk, self._ops(attempt, pk))
+
+        outcomes = await asyncio.gather(
+            *(take(pk) for pk in attempt.others), return_exceptions=True
         )
+        failed = [outcome for outcome in outcomes if outcome is not None]
+        if failed:
+            raise failed[0]
 
-    async def _take(self, day: Day, claim: Claim) -> None:
-        await self._tables.commit(TABLE, day.pk, [_head(day), Insert(claim.rk, claim.to_row())])
+    async def _decide(self, attempt: Attempt, announced: bool) -> None:
+        ops = self._ops(attempt, attempt.home)
+        if attempt.others:
+            ops.append(decided(attempt.id))
+        await self._outbox.commit(TABLE, attempt.home, ops, attempt.events, announced=announced)
 
-    async def _commit_home(
-        self, draft: Draft, home: Day, claim: Claim, event: DomainEvent, *, fenced: bool
-    ) -> None:
-        ops: list[Op] = [
-            _head(home),
-            Insert(claim.rk, claim.to_row()),
-            Insert(f"m|{claim.booking_id}", booking_row(draft)),
-            audit_row(draft.audit, claim.booking_id, self._clock, self._ids),
-        ]
-        if fenced:
-            ops.append(Insert(f"d|{claim.attempt}", {"decision": COMMITTED}))
-        await self._outbox.commit(TABLE, home.pk, ops, [event], announced=True)
+    def _ops(self, attempt: Attempt, pk: str) -> list[Op]:
+        day = attempt.days.get(pk)
+        return [*([day.head(self._clock.now())] if day else []), *attempt.ops[pk]]
 
-    async def _stands(self, draft: Draft) -> bool:
-        """Whether our booking is in place after all: the answer was lost, not the commit."""
-        row = await self._tables.get(TABLE, draft.home, f"m|{draft.booking.booking_id}")
-        return row is not None and row.data.get("token") == draft.token
+    async def _stands(self, attempt: Attempt) -> bool:
+        """Whether our rows are in place after all: the answer was lost, not the commit."""
+        row = await self._tables.get(TABLE, attempt.home, attempt.witness_rk)
+        return row is not None and row.data["attempt"] == attempt.id
 
-    async def _abandon(self, claim: Claim, others: Sequence[Day]) -> bool:
-        """Takes the attempt back; True when its commit arrived late, and so stands."""
-        if not others:
-            return False
-        fate = await self.foreign.decide(claim)
-        if fate == ABORTED:
-            for day in others:
-                await self.foreign.release(replace(claim, pk=day.pk))
-        return fate == COMMITTED
+    # -- changes that take nothing ---------------------------------------------------------------
 
-    # -- changing a booking ------------------------------------------------------------------------
-
-    async def close(self, stored: Stored, after: Booking, audit: Audit, event: DomainEvent) -> None:
+    async def close(self, stored: Stored, after: Booking, event: DomainEvent) -> None:
         """Cancels or ends a booking: its row and its claim change in one transaction.
 
         Raises `Conflict` when the booking has changed since it was read.
         """
-        before = stored.booking
-        home = partitions_of(before)[0]
-        claim_row = await self._tables.get(TABLE, home, f"b|{before.booking_id}")
-        data = {**stored.data, "state": after.state.value, "end": iso(after.end)}
-        ops: list[Op] = [
-            Replace(f"m|{before.booking_id}", data, before.etag),
-            audit_row(audit, before.booking_id, self._clock, self._ids),
-        ]
-        if claim_row and after.state is State.CANCELLED:
-            ops.append(Delete(claim_row.rk, claim_row.etag))
-        elif claim_row:
-            trimmed = {**claim_row.data, "end": iso(after.end), "ended": True}
-            ops.append(Replace(claim_row.rk, trimmed, claim_row.etag))
-        await self._outbox.commit(TABLE, home, ops, [event])
-        await self._release_elsewhere(before, after)
+        home = home_of(after.booking_id)
+        ops: list[Op] = []
+        if home in claimed_days(stored.booking):
+            (claim,) = claims_of(after, home, [home], self._clock)
+            gone = after.state is State.CANCELLED
+            row = {**claim.to_row(), "ended": True}
+            ops.append(Delete(claim.rk) if gone else Upsert(claim.rk, row))
+        await self.amend(stored, after, event, ops)
+        await self.let_go(stored.booking, after)
 
-    async def _release_elsewhere(self, before: Booking, after: Booking) -> None:
-        """Frees the other days at once; after a crash here, `settle` frees them when asked."""
-        for day in await self.read(partitions_of(before)[1:]):
-            claim = day.claims.get(before.booking_id)
-            if claim:
-                await self.foreign.follow(claim, after)
+    async def amend(
+        self, stored: Stored, after: Booking, event: DomainEvent, ops: Sequence[Op] = ()
+    ) -> None:
+        """Changes the booking's row. Raises `Conflict` when it has changed since it was read."""
+        home = home_of(after.booking_id)
+        row = Replace(booking_rk(after.booking_id), stored.changed(after), stored.booking.etag)
+        await self._outbox.commit(TABLE, home, [row, *ops], [event])
 
+    async def let_go(self, before: Booking, after: Booking) -> None:
+        """Frees the claims outside the home at once that the booking needs no more; after a crash
+        here the event's subscriber does it, or `settle` when somebody asks."""
+        home = home_of(before.booking_id)
+        pks = [pk for pk in claimed_days(before) if pk != home]
+        claims = [replace(c, fence="") for c in claims_of(before, home, pks, self._clock)]
+        await asyncio.gather(*(self.fences.follow(claim, after) for claim in claims))
 
-def _head(day: Day) -> Op:
-    """Any write to the head gives it a new ETag; what it holds does not matter."""
-    return Replace(HEAD, {}, day.head_etag) if day.head_etag else Insert(HEAD, {})
+    async def close_room(self, room_id: int, pks: Sequence[str], now: datetime) -> bool:
+        """Makes each day refuse whoever has not seen that the room is being deleted.
+
+        False, and some days may be marked already, when a booking of the room is not over.
+        """
+        room = asyncio.Semaphore(AT_ONCE)
+        marks = (self._close_day(room_id, pk, now, room) for pk in pks)
+        return all(await asyncio.gather(*marks))
+
+    async def _close_day(
+        self, room_id: int, pk: str, now: datetime, room: asyncio.Semaphore
+    ) -> bool:
+        while True:
+            day = await self._read_day(pk, room)
+            for claim in day.claims.values():
+                if claim.room_id != room_id or claim.end <= now:
+                    continue
+                if not claim.loose or await self.fences.truth(claim):
+                    return False
+            try:
+                async with room:
+                    await self._tables.commit(TABLE, pk, [day.head(now, closing=room_id)])
+            except Conflict:
+                continue  # somebody has booked: look again
+            return True

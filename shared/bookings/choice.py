@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from shared.bookings.claims import Day
-from shared.bookings.models import DEFAULT_ROOM_SIZE, Booking, Room
+from shared.bookings.models import DEFAULT_ROOM_SIZE, Room
 from shared.platform.problems import Problem
 
 
-def choose(
-    days: Sequence[Day],
-    rooms: Sequence[Room],
-    booking: Booking,
-    *,
-    capacity: int,
-    apart: timedelta,
-) -> Room | None:
-    """The room asked for, or the first free one for two, or None: a new one is needed.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An interval to be taken. `mover` is the booking that leaves another one for it, 0 for none.
+
+    `asked` is the room that it must be, `kept` the one that it should be; 0 for none.
+    """
+
+    start: datetime
+    end: datetime
+    mover: int = 0
+    asked: int = 0
+    kept: int = 0
+
+
+Near = Sequence[tuple[Wish, Sequence[Day]]]
+"""Wishes for one and the same room, each with the days that decide on it."""
+
+
+def choose(near: Near, rooms: Sequence[Room], *, capacity: int, apart: timedelta) -> Room | None:
+    """The room asked for, the one to keep, the first free one for two; None: a new one is needed.
 
     A room that we choose is free for `apart` on both sides too, so that people who come early
     never meet those who leave late; one that was asked for only has to be free in the interval.
     Raises Problem 409 when the room is taken or the machines carry no more.
     """
-    start, end = booking.start, booking.end
-    asked = booking.room_id
-    if asked and asked in _taken(days, booking, timedelta(0)):
+    asked, kept = near[0][0].asked, near[0][0].kept
+    taken = _taken(near, timedelta(0))
+    if asked and asked in taken:
         raise Problem(409, "room_taken", {"room_id": str(asked)})
-    if any(day.peak(start, end) >= capacity for day in days):
+    if any(_peak(wish, days) >= capacity for wish, days in near):
         raise Problem(409, "capacity_exhausted")
-    if asked:
-        return rooms[0]
-    taken = _taken(days, booking, apart)
+    if asked or (kept and kept not in taken):
+        return next((room for room in rooms if room.room_id == (asked or kept)), None)
+    taken = _taken(near, apart) | {room for _, days in near for day in days for room in day.closed}
     free = (r for r in rooms if r.size == DEFAULT_ROOM_SIZE and r.room_id not in taken)
     return next(free, None)
 
 
-def _taken(days: Sequence[Day], booking: Booking, apart: timedelta) -> set[int]:
+def _taken(near: Near, apart: timedelta) -> set[int]:
     return {
-        room for day in days for room in day.taken_rooms(booking.start - apart, booking.end + apart)
+        room
+        for wish, days in near
+        for day in days
+        for room in day.taken_rooms(wish.start - apart, wish.end + apart, wish.mover)
     }
+
+
+def _peak(wish: Wish, days: Sequence[Day]) -> int:
+    return max(day.peak(wish.start, wish.end, wish.mover) for day in days)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from shared.bookings.models import Booking
 from shared.platform.clock import iso, parse
 from shared.platform.intervals import peak
-from shared.platform.tables import Row, Value
+from shared.platform.tables import Insert, Op, Replace, Row, Value
 
 HEAD = "a"
 CLAIM = "b|"
 AFTER_CLAIMS = "c"
+
+CLOSED_LIFE = timedelta(hours=24)
+"""How long a head names a room that is being deleted: far longer than any request lasts."""
 
 
 def partition(pool: int, day: date) -> str:
@@ -38,8 +42,8 @@ def home_of(booking_id: int) -> str:
     return partition(int(digits[8:10]), day)
 
 
-def partitions_of(booking: Booking) -> list[str]:
-    """The days of a booking, its home first."""
+def claimed_days(booking: Booking) -> list[str]:
+    """The days that hold the booking's claims; after a move its home need not be one of them."""
     home = home_of(booking.booking_id)
     return partitions(int(home[:2]), booking.start, booking.end)
 
@@ -51,7 +55,11 @@ def day_bounds(pk: str) -> tuple[datetime, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A room taken for [start, end). Only a claim outside its home is ever pending."""
+    """A room taken for [start, end), in one day's partition `pk`.
+
+    `home` is where the booking's row is. A claim that is `pending` waits for the decision of its
+    `attempt`, which stands in the partition `fence`.
+    """
 
     booking_id: int
     room_id: int
@@ -61,18 +69,33 @@ class Claim:
     home: str
     attempt: str
     claimed_at: datetime
-    pending: bool = False
+    pk: str
+    fence: str = ""
     ended: bool = False
-    pk: str = ""
     etag: str = ""
 
     @property
     def rk(self) -> str:
-        return f"{CLAIM}{self.booking_id}"
+        """Outside the home one an attempt: a move keeps the old claim until it has the new one."""
+        return f"{CLAIM}{self.booking_id}" + (f"|{self.attempt}" if self.foreign else "")
+
+    @property
+    def pending(self) -> bool:
+        return self.fence != ""
 
     @property
     def foreign(self) -> bool:
         return self.pk != self.home
+
+    @property
+    def loose(self) -> bool:
+        """Whether somebody else decides if it holds: the attempt, or the booking at its home."""
+        return self.pending or self.foreign
+
+    @property
+    def first(self) -> bool:
+        """Whether its day is the one on which the booking begins."""
+        return day_bounds(self.pk)[0].date() == self.start.date()
 
     def overlaps(self, start: datetime, end: datetime) -> bool:
         return self.start < end and start < self.end
@@ -87,8 +110,9 @@ class Claim:
             "home": self.home,
             "attempt": self.attempt,
             "claimed_at": iso(self.claimed_at),
-            "pending": self.pending,
+            "fence": self.fence,
             "ended": self.ended,
+            "loose": self.loose,
         }
 
     @classmethod
@@ -103,31 +127,50 @@ class Claim:
             home=str(data["home"]),
             attempt=str(data["attempt"]),
             claimed_at=parse(str(data["claimed_at"])),
-            pending=bool(data["pending"]),
-            ended=bool(data["ended"]),
             pk=row.pk,
+            fence=str(data["fence"]),
+            ended=bool(data["ended"]),
             etag=row.etag,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One partition as read: the head's ETag is empty when nobody has booked on that day."""
+    """One partition as read: the head's ETag is empty when nobody has booked on that day.
+
+    `closed` are the rooms that somebody is deleting, with the moment at which that began.
+    """
 
     pk: str
     head_etag: str
-    claims: Mapping[int, Claim]
+    claims: Mapping[str, Claim]
+    closed: Mapping[int, datetime] = field(default_factory=dict)
 
     @classmethod
     def from_rows(cls, pk: str, rows: Sequence[Row]) -> Day:
-        head = next((row.etag for row in rows if row.rk == HEAD), "")
+        head = next((row for row in rows if row.rk == HEAD), None)
         claims = (Claim.from_row(row) for row in rows if row.rk.startswith(CLAIM))
-        return cls(pk, head, {claim.booking_id: claim for claim in claims})
+        marks = json.loads(str(head.data.get("closed", "{}"))) if head else {}
+        closed = {int(room): parse(at) for room, at in marks.items()}
+        return cls(pk, head.etag if head else "", {c.rk: c for c in claims}, closed)
 
-    def taken_rooms(self, start: datetime, end: datetime) -> set[int]:
-        return {c.room_id for c in self.claims.values() if c.overlaps(start, end)}
+    def head(self, now: datetime, closing: int = 0) -> Op:
+        """Writing the head gives it a new ETag: whoever has read the day before can't commit."""
+        closed = {r: at for r, at in self.closed.items() if now - at < CLOSED_LIFE}
+        closed |= {closing: now} if closing else {}
+        data: dict[str, Value] = {}
+        if closed:
+            data["closed"] = json.dumps({str(room): iso(at) for room, at in closed.items()})
+        return Replace(HEAD, data, self.head_etag) if self.head_etag else Insert(HEAD, data)
 
-    def peak(self, start: datetime, end: datetime) -> int:
-        """The most claims that hold at one moment of [start, end) on this day."""
+    def taken_rooms(self, start: datetime, end: datetime, ignoring: int = 0) -> set[int]:
+        return {c.room_id for c in self._others(ignoring) if c.overlaps(start, end)}
+
+    def peak(self, start: datetime, end: datetime, ignoring: int = 0) -> int:
+        """The most claims that hold at one moment of [start, end) on this day, besides those of the
+        booking `ignoring`, which is about to move."""
         first, last = day_bounds(self.pk)
-        return peak(self.claims.values(), max(start, first), min(end, last))
+        return peak(self._others(ignoring), max(start, first), min(end, last))
+
+    def _others(self, ignoring: int) -> list[Claim]:
+        return [c for c in self.claims.values() if c.booking_id != ignoring]

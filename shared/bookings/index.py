@@ -26,14 +26,14 @@ class BookingIndex:
         self._tables = tables
 
     async def put(self, booking: Booking) -> None:
-        row = Upsert(_cursor(booking), {"booking_id": booking.booking_id})
+        row = Upsert(cursor(booking), {"booking_id": booking.booking_id})
         await self._tables.commit(TABLE, f"{booking.tenant}|{booking.booker}", [row])
 
     async def drop(self, booking: Booking) -> None:
         """Best effort, for a booking that was refused: a hint too many is only skipped."""
         try:
             pk = f"{booking.tenant}|{booking.booker}"
-            await self._tables.commit(TABLE, pk, [Delete(_cursor(booking))])
+            await self._tables.commit(TABLE, pk, [Delete(cursor(booking))])
         except (Conflict, StorageUnavailable):
             return
 
@@ -48,5 +48,6 @@ class BookingIndex:
         return [Hint(row.rk, int(row.data["booking_id"])) for row in rows]
 
 
-def _cursor(booking: Booking) -> str:
+def cursor(booking: Booking) -> str:
+    """Where the booking stands in its booker's list."""
     return f"{stamp(booking.start)}|{booking.booking_id}"

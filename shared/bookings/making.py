@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from shared.bookings.calendar import Calendar, Contended
-from shared.bookings.choice import choose
-from shared.bookings.claims import Day, partitions
+from shared.bookings.attempts import Attempt, claims_of
+from shared.bookings.calendar import Calendar
+from shared.bookings.choice import Wish
+from shared.bookings.claims import claimed_days, home_of
+from shared.bookings.contention import Contention
+from shared.bookings.events import booking_event
+from shared.bookings.finding import Found, RoomFinder
 from shared.bookings.index import BookingIndex
-from shared.bookings.models import Booking, BookingCreate, Room
+from shared.bookings.models import Booking, Guest, Room
+from shared.bookings.payloads import BookingCreate, GuestCreate
 from shared.bookings.rooms import Hosts, Rooms
-from shared.bookings.rows import Audit, Draft, NewRoom
-from shared.events.catalogue import DomainEvent, EventType
+from shared.bookings.rows import NewRoom, booking_rk, booking_row
+from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.events.outbox import Outbox
-from shared.events.relay import PATIENCE
-from shared.platform import logs
 from shared.platform.auth import Caller
-from shared.platform.clock import Clock, iso
+from shared.platform.clock import Clock
 from shared.platform.ids import Ids
-from shared.platform.problems import FieldError, Problem, busy, invalid
+from shared.platform.once import Once, Replay
+from shared.platform.problems import FieldError, Problem, invalid
+from shared.platform.tables import Insert, Op
+from shared.platform.waiting import together
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
-TRIES = 12
-"""Attempts at a contended day before the caller is asked to come back."""
-
-TURN = 3.0
-"""Seconds to wait for the others of this process that book the same day."""
-
 LATE = timedelta(minutes=5)
 """How far in the past a booking may begin: clocks differ, and «now» travels."""
-
-MOST_ROOMS = 1000
-"""Rooms of the tenant that are looked at: one answer of the table. With more, all of them taken, a
-new one is made."""
-
-Pause = Callable[[int], Awaitable[None]]
-"""Waits before the n-th attempt: jittered in life, nothing in tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +42,28 @@ class Booked:
     room: Room
 
 
+@dataclass(slots=True)
+class Draft:
+    """A booking about to be made; its id may still change. `event_id` is chosen before the first
+    try, because its pointer is put then."""
+
+    booking: Booking
+    event_id: str
+    audit: Audit
+    once: Once[Booked] | None
+    begun: bool = False
+
+    @property
+    def home(self) -> str:
+        return home_of(self.booking.booking_id)
+
+
 class Maker:
     def __init__(
         self,
         calendar: Calendar,
+        finder: RoomFinder,
+        contention: Contention,
         rooms: Rooms,
         index: BookingIndex,
         outbox: Outbox,
@@ -61,9 +71,10 @@ class Maker:
         settings: Settings,
         clock: Clock,
         ids: Ids,
-        pause: Pause,
     ) -> None:
         self._calendar = calendar
+        self._finder = finder
+        self._contention = contention
         self._rooms = rooms
         self._index = index
         self._outbox = outbox
@@ -71,148 +82,157 @@ class Maker:
         self._settings = settings
         self._clock = clock
         self._ids = ids
-        self._pause = pause
 
-    async def create(self, caller: Caller, request: BookingCreate, address: str) -> Booked:
+    async def create(
+        self, caller: Caller, request: BookingCreate, address: str, once: Once[Booked] | None = None
+    ) -> Booked:
         """Books the room asked for, or a free one, or a new one.
 
         Problems: 400 interval, 404 room, 409 taken or no capacity, 503 Janus, storage, or too many
-        others booking the same day.
+        others booking the same day; with a key also what `Once.begin` raises.
         """
-        self._check(request)
-        draft = self._draft(caller, request, address)
-        return await self._in_turn(draft)
-
-    async def _in_turn(self, draft: Draft) -> Booked:
-        """Those who wait behind a storage that hangs are told so, and not queued up."""
-        turn = self._calendar.turns.of(draft.home)
+        check_interval(request.start_time, request.end_time, self._clock, self._settings)
+        draft = self._draft(caller, request, address, once)
         try:
-            async with asyncio.timeout(TURN):
-                await turn.acquire()
-        except TimeoutError:
-            raise busy() from None
-        try:
-            return await self._persist(draft)
-        except Problem:
-            await self._index.drop(draft.booking)
+            return await self._contention.run(
+                draft.home, lambda number: self._attempt(draft, first=number == 0)
+            )
+        except (Problem, Replay) as refusal:
+            if draft.begun:
+                await self._take_back(draft, refusal)
             raise
-        finally:
-            turn.release()
 
-    async def _persist(self, draft: Draft) -> Booked:
-        """Gives up well before the relay forgets the pointer that the first attempt has put."""
-        deadline = self._clock.now() + PATIENCE / 2
-        for attempt in range(TRIES):
-            await self._pause(attempt)
-            try:
-                return await self._attempt(draft, first=attempt == 0)
-            except Contended:
-                draft = await self._fresh(draft)
-            if self._clock.now() > deadline:
-                break
-        raise busy()
-
-    async def _fresh(self, draft: Draft) -> Draft:
-        """With another id when somebody else's booking has ours: a million a day are not many."""
-        if not await self._calendar.find(draft.booking.booking_id):
-            return draft
+    async def _take_back(self, draft: Draft, refusal: Problem | Replay) -> None:
         await self._index.drop(draft.booking)
-        number = self._ids.booking_id(self._settings.pool, draft.booking.start)
-        booking = replace(draft.booking, booking_id=number)
-        await self._index.put(booking)
-        return replace(draft, booking=booking)
+        if draft.once and isinstance(refusal, Problem):
+            await draft.once.release()
 
     async def _attempt(self, draft: Draft, *, first: bool) -> Booked:
+        if not first:
+            await self._fresh(draft)
         booking, settings = draft.booking, self._settings
-        announce = [self._calendar.announce(draft), self._index.put(booking)] if first else []
-        (days, rooms, host), _ = await asyncio.gather(
-            asyncio.gather(
-                self._calendar.read(self._days(booking)),
-                self._candidates(booking),
-                self._hosts.host_for(settings.pool, booking.start, booking.end),
+        found, host, *_ = await together(
+            self._finder.find(
+                booking.tenant, [Wish(booking.start, booking.end, asked=booking.room_id)]
             ),
-            asyncio.gather(*announce),
+            self._hosts.host_for(settings.pool, booking.start, booking.end),
+            *(self._beginnings(draft) if first else ()),
         )
-        days = [
-            await self._calendar.foreign.settle(day, booking.start, booking.end) for day in days
-        ]
-        room = choose(days, rooms, booking, capacity=settings.pool_capacity, apart=self._apart)
-        born = room is None
-        room = room or self._rooms.draft(booking.tenant, settings.pool)
         if host:
-            await host.make(room, "new_room_create_failed" if born else "room_create_failed")
-        own = set(partitions(settings.pool, booking.start, booking.end))
-        return await self._commit(draft, [day for day in days if day.pk in own], room, born=born)
+            code = "new_room_create_failed" if found.born else "room_create_failed"
+            await host.make(found.room, code)
+        return await self._commit(draft, found)
 
-    def _days(self, booking: Booking) -> list[str]:
-        """The days that decide: when we choose the room, also those of its neighbours in time."""
-        apart = timedelta(0) if booking.room_id else self._apart
-        return partitions(self._settings.pool, booking.start - apart, booking.end + apart)
+    def _beginnings(self, draft: Draft) -> Sequence[Awaitable[None]]:
+        """What is written before the commit: nobody sees a booking in it."""
+        draft.begun = True
+        return [
+            self._calendar.announce(draft.home, draft.event_id),
+            self._index.put(draft.booking),
+            self._reserve(draft),
+        ]
 
-    @property
-    def _apart(self) -> timedelta:
-        return self._settings.join_early + self._settings.join_grace
+    async def _reserve(self, draft: Draft) -> None:
+        """Takes the idempotency key; an earlier request that died may have chosen the id."""
+        if draft.once:
+            number = draft.booking.booking_id
+            reserved = int(await draft.once.begin(str(number), self._row))
+            if reserved != number:
+                await self._renumber(draft, reserved)
 
-    async def _candidates(self, booking: Booking) -> Sequence[Room]:
-        if booking.room_id:
-            return [await self._rooms.get(booking.tenant, booking.room_id)]
-        return await self._rooms.page(booking.tenant, self._settings.pool, limit=MOST_ROOMS)
+    async def _row(self, booking_id: str) -> Mapping[str, Any] | None:
+        stored = await self._calendar.find(int(booking_id))
+        return stored.data if stored else None
 
-    async def _commit(self, draft: Draft, days: Sequence[Day], room: Room, *, born: bool) -> Booked:
-        booking = replace(draft.booking, room_id=room.room_id)
-        seed = NewRoom(room.size, room.sealed_pin) if born else None
-        final = replace(draft, booking=booking, new_room=seed)
-        # A new room's row is written beside the booking's; `Bookings.on_created` mends a lost one.
+    async def _fresh(self, draft: Draft) -> None:
+        """Another id when somebody else's booking has ours: a million a day are not many."""
+        stored = await self._calendar.find(draft.booking.booking_id)
+        if stored is None:
+            return
+        if draft.once and draft.once.made(stored.data):
+            raise draft.once.replay(stored.data)  # somebody took our key over, and was faster
+        number = self._ids.booking_id(self._settings.pool, draft.booking.start)
+        if draft.once:
+            await draft.once.reserve(str(number))
+        await self._renumber(draft, number)
+
+    async def _renumber(self, draft: Draft, number: int) -> None:
+        await self._index.drop(draft.booking)
+        draft.booking = replace(draft.booking, booking_id=number)
+        await self._index.put(draft.booking)
+
+    async def _commit(self, draft: Draft, found: Found) -> Booked:
+        attempt_id, room = self._ids.token(), found.room
+        booking = replace(draft.booking, room_id=room.room_id, attempt=attempt_id)
+        booked = Booked(booking, room)
+        seed = NewRoom(room.size, room.sealed_pin) if found.born else None
+        row = booking_row(booking, seed) | (draft.once.sealed(booked) if draft.once else {})
+        days = claimed_days(booking)
+        claims = claims_of(booking, draft.home, days, self._clock)
+        ops: dict[str, list[Op]] = {c.pk: [Insert(c.rk, c.to_row())] for c in claims}
+        ops[draft.home].append(Insert(booking_rk(booking.booking_id), row))
+        attempt = Attempt(
+            id=attempt_id,
+            home=draft.home,
+            witness=booking.booking_id,
+            days=found.of(days),
+            ops=ops,
+            pending=[claim for claim in claims if claim.pending],
+            events=[self._event(booking, draft)],
+        )
+        # A new room's row is written beside the booking's; the event's subscriber mends a lost one.
         # Should the booking fail, the room is one that is free: the next attempt finds it.
-        work = [self._calendar.claim(final, days, self._event(final))]
-        work += [self._rooms.insert(room)] if born else []
-        outcomes = await asyncio.gather(*work, return_exceptions=True)
-        if isinstance(outcomes[0], BaseException):
-            raise outcomes[0]
-        if isinstance(outcomes[-1], BaseException):
-            logs.exception("room.insert_failed", outcomes[-1], room_id=room.room_id)
-        return Booked(booking, room)
+        await self._rooms.beside(
+            self._calendar.commit(attempt, announced=True), room if found.born else None
+        )
+        return booked
 
-    def _draft(self, caller: Caller, request: BookingCreate, address: str) -> Draft:
-        pool = self._settings.pool
+    def _event(self, booking: Booking, draft: Draft) -> DomainEvent:
+        kind = EventType.BOOKING_CREATED
+        return booking_event(self._outbox, kind, booking, draft.audit, event_id=draft.event_id)
+
+    def _draft(
+        self,
+        caller: Caller,
+        request: BookingCreate,
+        address: str,
+        once: Once[Booked] | None,
+    ) -> Draft:
         booking = Booking(
-            booking_id=self._ids.booking_id(pool, request.start_time),
+            booking_id=self._ids.booking_id(self._settings.pool, request.start_time),
             tenant=caller.tenant,
             booker=caller.sub,
             room_id=request.room_id or 0,
             start=request.start_time,
             end=request.end_time,
             created_at=self._clock.now(),
+            asked=request.room_id is not None,
+            guests=new_guests(request.guests, self._ids),
         )
-        return Draft(
-            booking=booking,
-            home=partitions(pool, booking.start, booking.end)[0],
-            token=self._ids.token(),
-            event_id=self._ids.event_id(),
-            audit=Audit(caller.sub, "booking.create", address),
-        )
-
-    def _event(self, draft: Draft) -> DomainEvent:
-        return self._outbox.event(
-            EventType.BOOKING_CREATED,
-            draft.booking.tenant,
-            f"booking/{draft.booking.booking_id}",
-            event_data(draft.booking),
-            event_id=draft.event_id,
-        )
-
-    def _check(self, request: BookingCreate) -> None:
-        errors = interval_errors(request, self._clock, self._settings)
-        if errors:
-            raise invalid(errors)
+        audit = Audit(caller.sub, "booking.create", address)
+        return Draft(booking, self._ids.event_id(), audit, once)
 
 
-def interval_errors(request: BookingCreate, clock: Clock, settings: Settings) -> list[FieldError]:
-    now, start, end = clock.now(), request.start_time, request.end_time
+def new_guests(asked: Sequence[GuestCreate], ids: Ids) -> tuple[Guest, ...]:
+    return tuple(Guest(ids.token(), guest.name, guest.email) for guest in asked)
+
+
+def check_interval(start: datetime, end: datetime, clock: Clock, settings: Settings) -> None:
+    """Raises Problem 400 for an interval that nobody may book."""
+    errors = interval_errors(start, end, clock.now(), settings)
+    if errors:
+        raise invalid(errors)
+
+
+def interval_errors(
+    start: datetime, end: datetime, now: datetime, settings: Settings
+) -> list[FieldError]:
+    notice = settings.min_notice
     rules = [
         (start >= end, "end_time", "must be after start_time"),
         (end - start > settings.max_booking, "end_time", f"at most {settings.max_booking} long"),
         (start < now - LATE, "start_time", "must not be in the past"),
+        (bool(notice) and start < now + notice, "start_time", f"at least {notice} ahead"),
         (
             start > now + settings.horizon,
             "start_time",
@@ -221,14 +241,3 @@ def interval_errors(request: BookingCreate, clock: Clock, settings: Settings) ->
         (end <= now, "end_time", "must be in the future"),
     ]
     return [FieldError(field, message) for broken, field, message in rules if broken]
-
-
-def event_data(booking: Booking) -> dict[str, object]:
-    """What events tell of a booking: never its password."""
-    return {
-        "booking_id": booking.booking_id,
-        "room_id": booking.room_id,
-        "start_time": iso(booking.start),
-        "end_time": iso(booking.end),
-        "booked_by": booking.booker,
-    }

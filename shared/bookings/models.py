@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -69,42 +69,15 @@ class RoomCreated(RoomView):
     password: str
 
 
-class BookingCreate(Payload):
-    """Body of `POST /bookings` (5.5.2)."""
-
-    start_time: Utc
-    end_time: Utc
-    room_id: RoomId | None = None
-
-
 Status = Literal["upcoming", "past", "cancelled"]
-
-
-class BookingView(Payload):
-    """A booking in a list (5.5.1)."""
-
-    booking_id: int
-    room_id: int
-    start_time: Utc
-    end_time: Utc
-    status: Status
-
-
-class BookingDetail(BookingView):
-    """A booking on its own (5.5.3); the password only near the session."""
-
-    password: str | None = None
-    invite_url: str | None = None
-
-
-class BookingCreated(BookingView):
-    """The answer to `POST /bookings` (5.5.2)."""
-
-    password: str
-    invite_url: str
+Phase = Literal["scheduled", "open", "running", "over", "ended", "cancelled"]
+"""`open`: the door is open and the start is yet to come; `ended`: early, for all."""
 
 
 class State(StrEnum):
+    """`PENDING` until the series that it belongs to is decided: nobody ever sees such a one."""
+
+    PENDING = "pending"
     ACTIVE = "active"
     CANCELLED = "cancelled"
     ENDED = "ended"
@@ -143,8 +116,25 @@ class RoomFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody invited by an own link, which can be revoked."""
+
+    id: str
+    name: str | None = None
+    email: str | None = None
+
+
+SHARED_LINK = "guest"
+"""The invite that every booking has: whoever gets the link is a guest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Booking:
-    """`end` is the booked end, or the moment at which the host ended it for all."""
+    """`end` is the booked end, or the moment at which the host ended it for all.
+
+    `attempt` names the claims that hold the interval; `sequence` grows with every change (RFC 5545,
+    3.8.7.4); `asked` says that the booker chose the room.
+    """
 
     booking_id: int
     tenant: str
@@ -154,6 +144,12 @@ class Booking:
     end: datetime
     created_at: datetime
     state: State = State.ACTIVE
+    attempt: str = ""
+    sequence: int = 0
+    asked: bool = False
+    series_id: int = 0
+    guests: tuple[Guest, ...] = ()
+    revoked: frozenset[str] = frozenset()
     etag: str = ""
 
     def status(self, now: datetime) -> Status:
@@ -162,8 +158,43 @@ class Booking:
             return "cancelled"
         return "upcoming" if now < self.end and self.state is State.ACTIVE else "past"
 
+    def phase(self, now: datetime, early: timedelta) -> Phase:
+        """What the status does not say; the door opens `early` before the start."""
+        if self.state is State.CANCELLED:
+            return "cancelled"
+        if self.state is State.ENDED:
+            return "ended"
+        if now >= self.end:
+            return "over"
+        if now >= self.start:
+            return "running"
+        return "open" if now >= self.start - early else "scheduled"
+
+    def guest(self, invite_id: str) -> Guest | None:
+        """Whose invite this is; None when it was never issued or is revoked."""
+        if invite_id in self.revoked:
+            return None
+        return next((guest for guest in self.invites if guest.id == invite_id), None)
+
+    @property
+    def invites(self) -> tuple[Guest, ...]:
+        """The shared link and everybody's own, without those that are revoked."""
+        every = (Guest(SHARED_LINK), *self.guests)
+        return tuple(guest for guest in every if guest.id not in self.revoked)
+
     def cancelled(self) -> Booking:
-        return replace(self, state=State.CANCELLED)
+        return replace(self, state=State.CANCELLED, sequence=self.sequence + 1)
 
     def ended(self, at: datetime) -> Booking:
-        return replace(self, state=State.ENDED, end=min(at, self.end))
+        end = min(at, self.end)
+        return replace(self, state=State.ENDED, end=end, sequence=self.sequence + 1)
+
+    def moved(self, start: datetime, end: datetime, room_id: int, attempt: str) -> Booking:
+        return replace(
+            self,
+            start=start,
+            end=end,
+            room_id=room_id,
+            attempt=attempt,
+            sequence=self.sequence + 1,
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from shared.bookings.models import DEFAULT_ROOM_SIZE, Room, RoomCreate
+from shared.platform import logs
 from shared.platform.clock import Clock, iso, parse
 from shared.platform.crypto import Crypto
 from shared.platform.ids import Ids
@@ -83,6 +85,18 @@ class Rooms:
             await self.insert(room)
         except Conflict:
             return
+
+    async def beside(self, work: Awaitable[None], born: Room | None) -> None:
+        """Does the work and inserts the room that is born with it, at the same time.
+
+        Whether it is inserted decides nothing: who commits the work keeps what it is mended from.
+        """
+        inserting = [self.insert(born)] if born else []
+        outcomes = await asyncio.gather(work, *inserting, return_exceptions=True)
+        if isinstance(outcomes[0], BaseException):
+            raise outcomes[0]
+        if born and isinstance(outcomes[-1], BaseException):
+            logs.exception("room.insert_failed", outcomes[-1], room_id=born.room_id)
 
     async def find(self, tenant: str, room_id: int) -> Room | None:
         pk = partition_of(tenant, self._ids.room_pool(room_id))

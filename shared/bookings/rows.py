@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from shared.bookings.models import Booking, State
-from shared.platform.clock import Clock, iso, parse, stamp
-from shared.platform.ids import Ids
-from shared.platform.tables import Insert, Row, Value
+from shared.bookings.models import Booking, Guest, State
+from shared.platform.clock import iso, parse
+from shared.platform.tables import Row, Value
 
 TABLE = "Calendar"
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """Who did it, from where (webrtc-streaming.md 7.5)."""
-
-    actor: str
-    action: str
-    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +23,26 @@ class NewRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A booking about to be made. `token` recognises our own rows after a lost answer."""
-
-    booking: Booking
-    home: str
-    token: str
-    event_id: str
-    audit: Audit
-    new_room: NewRoom | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """A booking as read from its home."""
 
     booking: Booking
-    data: dict[str, Value]
+    data: Mapping[str, Value]
     new_room: NewRoom | None
 
+    def changed(self, after: Booking, new_room: NewRoom | None = None) -> dict[str, Value]:
+        """The row of what the booking becomes; what else the row holds stays."""
+        kept = dict(self.data)
+        if after.room_id != self.booking.room_id:
+            kept = {name: value for name, value in kept.items() if not name.startswith("room_")}
+        return {**kept, **booking_row(after, new_room)}
 
-def booking_row(draft: Draft) -> dict[str, Value]:
-    booking = draft.booking
+
+def booking_rk(booking_id: int) -> str:
+    return f"m|{booking_id}"
+
+
+def booking_row(booking: Booking, new_room: NewRoom | None = None) -> dict[str, Value]:
     row: dict[str, Value] = {
         "booking_id": booking.booking_id,
         "tenant": booking.tenant,
@@ -61,15 +52,24 @@ def booking_row(draft: Draft) -> dict[str, Value]:
         "end": iso(booking.end),
         "created_at": iso(booking.created_at),
         "state": booking.state.value,
-        "token": draft.token,
+        "attempt": booking.attempt,
+        "sequence": booking.sequence,
+        "asked": booking.asked,
+        "series_id": booking.series_id,
+        "guests": json.dumps([_guest_row(guest) for guest in booking.guests], ensure_ascii=False),
+        "revoked": json.dumps(sorted(booking.revoked)),
     }
-    if draft.new_room:
-        row |= {"room_size": draft.new_room.size, "room_pin": draft.new_room.sealed_pin}
+    if new_room:
+        row |= {"room_size": new_room.size, "room_pin": new_room.sealed_pin}
     return row
 
 
+def _guest_row(guest: Guest) -> dict[str, str | None]:
+    return {"id": guest.id, "name": guest.name, "email": guest.email}
+
+
 def stored_booking(row: Row) -> Stored:
-    data = dict(row.data)
+    data: Mapping[str, Any] = row.data
     booking = Booking(
         booking_id=int(data["booking_id"]),
         tenant=str(data["tenant"]),
@@ -79,20 +79,14 @@ def stored_booking(row: Row) -> Stored:
         end=parse(str(data["end"])),
         created_at=parse(str(data["created_at"])),
         state=State(str(data["state"])),
+        attempt=str(data["attempt"]),
+        sequence=int(data["sequence"]),
+        asked=bool(data["asked"]),
+        series_id=int(data["series_id"]),
+        guests=tuple(Guest(**guest) for guest in json.loads(data["guests"])),
+        revoked=frozenset(json.loads(data["revoked"])),
         etag=row.etag,
     )
     born = "room_pin" in data
     new_room = NewRoom(int(data["room_size"]), str(data["room_pin"])) if born else None
     return Stored(booking, data, new_room)
-
-
-def audit_row(audit: Audit, booking_id: int, clock: Clock, ids: Ids) -> Insert:
-    now = iso(clock.now())
-    row: dict[str, Value] = {
-        "at": now,
-        "actor": audit.actor,
-        "action": audit.action,
-        "subject": str(booking_id),
-        "address": audit.address,
-    }
-    return Insert(f"u|{stamp(clock.now())}|{ids.token()}", row)

@@ -1,32 +1,28 @@
-"""Rooms and bookings: what callers may do (webrtc-streaming.md 5.3 and 5.5)."""
+"""Bookings: what callers may do with them (webrtc-streaming.md 5.5)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from shared.bookings.calendar import Calendar
-from shared.bookings.claims import Claim, partition
-from shared.bookings.index import BookingIndex
-from shared.bookings.making import Booked, Maker, event_data
-from shared.bookings.models import (
-    Booking,
-    BookingCreate,
-    Room,
-    RoomCreate,
-    RoomFilter,
-    State,
-    Status,
-)
-from shared.bookings.rooms import Hosts, Rooms
-from shared.bookings.rows import Audit, Stored
-from shared.events.catalogue import DomainEvent, EventType
+from shared.bookings.claims import Claim
+from shared.bookings.events import booking_event
+from shared.bookings.index import BookingIndex, cursor
+from shared.bookings.making import Booked, Maker
+from shared.bookings.models import Booking, Phase, Room, State, Status
+from shared.bookings.moving import Mover
+from shared.bookings.payloads import BookingCreate, BookingExtend, BookingPatch
+from shared.bookings.rooms import Rooms
+from shared.bookings.rows import Stored
+from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock, stamp
+from shared.platform.once import Once
 from shared.platform.problems import Problem, busy
 from shared.platform.tables import Conflict
 
@@ -48,59 +44,24 @@ class Bookings:
     def __init__(
         self,
         maker: Maker,
+        mover: Mover,
         calendar: Calendar,
         rooms: Rooms,
         index: BookingIndex,
         outbox: Outbox,
-        hosts: Hosts,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._maker = maker
+        self._mover = mover
         self._calendar = calendar
         self._rooms = rooms
         self._index = index
         self._outbox = outbox
-        self._hosts = hosts
         self._settings = settings
         self._clock = clock
 
-    # -- rooms -------------------------------------------------------------------------------------
-
-    async def create_room(self, caller: Caller, request: RoomCreate) -> Room:
-        """Makes the room in a running Janus first, so that a failure there leaves nothing here."""
-        room = self._rooms.draft(caller.tenant, self._settings.pool, request)
-        now = self._clock.now()
-        host = await self._hosts.host_for(self._settings.pool, now, now)
-        if host:
-            await host.make(room, "room_create_failed")
-        try:
-            await self._rooms.insert(room)
-        except BaseException:
-            if host:
-                await host.unmake(room)
-            raise
-        return room
-
-    async def rooms(self, caller: Caller, wanted: RoomFilter, after: int, limit: int) -> Page[Room]:
-        taken = await self._calendar.taken(self._settings.pool, *wanted.free) if wanted.free else ()
-        found: list[Room] = []
-        while len(found) <= limit:
-            rooms = await self._rooms.page(caller.tenant, self._settings.pool, after, limit + 1)
-            found += [room for room in rooms if wanted.admits(room, taken)]
-            if len(rooms) <= limit:
-                break
-            after = rooms[-1].room_id
-        more = len(found) > limit
-        return Page(found[:limit], str(found[limit - 1].room_id) if more else "")
-
-    async def room(self, caller: Caller, room_id: int) -> tuple[Room, bool]:
-        """The room, and whether it has a booking that has not ended."""
-        room = await self._rooms.get(caller.tenant, room_id)
-        now = self._clock.now()
-        since = now - self._settings.max_booking
-        until = now + self._settings.horizon + timedelta(days=1)
-        return room, await self._calendar.has_claim_after(room.room_id, now, (since, until))
+    # -- reading ---------------------------------------------------------------------------------
 
     def now(self) -> datetime:
         """The moment by which a booking's status is told."""
@@ -108,11 +69,6 @@ class Bookings:
 
     def password(self, room: Room) -> str:
         return self._rooms.unseal(room)
-
-    # -- bookings ----------------------------------------------------------------------------------
-
-    async def create(self, caller: Caller, request: BookingCreate, address: str) -> Booked:
-        return await self._maker.create(caller, request, address)
 
     async def own(
         self, caller: Caller, *, status: Status | None, day: date | None, after: str, limit: int
@@ -122,9 +78,9 @@ class Bookings:
         if status == "upcoming":  # not through years of the past
             after = max(after, stamp(now - self._settings.max_booking))
         found: list[tuple[str, Booking]] = []
-        async for cursor, booking in self._hinted(caller, day, after, limit):
+        async for place, booking in self._hinted(caller, day, after, limit):
             if status in (None, booking.status(now)):
-                found.append((cursor, booking))
+                found.append((place, booking))
             if len(found) > limit:
                 break
         more = len(found) > limit
@@ -139,7 +95,7 @@ class Bookings:
             )
             stored = await asyncio.gather(*(self.find(caller.tenant, h.booking_id) for h in hints))
             for hint, found in zip(hints, stored, strict=True):
-                if found and found.booking.booker == caller.sub:
+                if found and hint.cursor == cursor(found.booking):  # else it has moved
                     yield hint.cursor, found.booking
             if len(hints) <= chunk:
                 return
@@ -179,16 +135,48 @@ class Bookings:
         opens = booking.start - self._settings.password_early
         return booking.state is State.ACTIVE and opens <= self._clock.now() < booking.end
 
+    def phase(self, booking: Booking) -> Phase:
+        return booking.phase(self._clock.now(), self._settings.join_early)
+
+    def opens_at(self, booking: Booking) -> datetime:
+        """When the door opens, unless the call before in the same room still runs."""
+        return booking.start - self._settings.join_early
+
+    def free_until(self, caller: Caller, booking: Booking) -> datetime | None:
+        """Until when the caller may cancel or move the booking; None when it is too late."""
+        until = self._mover.free_until(caller, booking)
+        return until if booking.state is State.ACTIVE and self._clock.now() <= until else None
+
+    # -- changing --------------------------------------------------------------------------------
+
+    async def create(
+        self, caller: Caller, request: BookingCreate, address: str, once: Once[Booked] | None = None
+    ) -> Booked:
+        return await self._maker.create(caller, request, address, once)
+
+    async def reschedule(
+        self, caller: Caller, booking_id: int, request: BookingPatch, address: str
+    ) -> Stored:
+        """Moves a booking that has not begun; it keeps its old slot until it has the new one."""
+        stored = await self.get(caller, booking_id)
+        await self._mover.reschedule(caller, stored, request, address)
+        return await self.get(caller, booking_id)
+
+    async def extend(
+        self, caller: Caller, booking_id: int, request: BookingExtend, address: str
+    ) -> Stored:
+        """Lets a running booking end later, when nothing follows."""
+        stored = await self.get(caller, booking_id)
+        await self._mover.extend(caller, stored, request.end_time, address)
+        return await self.get(caller, booking_id)
+
     async def cancel(self, caller: Caller, booking_id: int, address: str) -> None:
         """Before the start only; cancelling again changes nothing (5.5.4)."""
         stored = await self.get(caller, booking_id)
-        booking, now = stored.booking, self._clock.now()
+        booking = stored.booking
         if booking.state is State.CANCELLED:
             return
-        if booking.state is State.ENDED or now >= booking.start:
-            raise Problem(403, "booking_started")
-        if now > booking.start - self._settings.cancel_notice and not caller.is_admin:
-            raise Problem(400, "cancel_too_late", {"notice": str(self._settings.cancel_notice)})
+        self._mover.check_notice(caller, booking, "cancel_too_late", "booking_started")
         audit = Audit(caller.sub, "booking.cancel", address)
         await self._close(stored, booking.cancelled(), audit, EventType.BOOKING_CANCELLED)
 
@@ -204,10 +192,9 @@ class Bookings:
         await self._close(stored, booking.ended(now), audit, EventType.BOOKING_ENDED)
 
     async def _close(self, stored: Stored, after: Booking, audit: Audit, kind: EventType) -> None:
-        subject = f"booking/{after.booking_id}"
-        event = self._outbox.event(kind, after.tenant, subject, event_data(after))
+        event = booking_event(self._outbox, kind, after, audit)
         try:
-            await self._calendar.close(stored, after, audit, event)
+            await self._calendar.close(stored, after, event)
         except Conflict:
             again = await self._calendar.find(after.booking_id)
             if again is None or again.booking.state is not after.state:
@@ -217,15 +204,18 @@ class Bookings:
 
     async def claims(self, pool: int, since: datetime, until: datetime) -> list[Claim]:
         """The bookings of the days from `since` to `until`, each once."""
-        count = (until.date() - since.date()).days + 1
-        days = await self._calendar.read(
-            [partition(pool, since.date() + timedelta(days=n)) for n in range(count)]
-        )
-        return [c for day in days for c in day.claims.values() if not c.foreign]
+        return await self._calendar.claims(pool, since, until)
 
-    async def on_created(self, event: DomainEvent) -> None:
-        """Subscriber: makes sure that a room born with a booking has its row."""
-        if event.type is EventType.BOOKING_CREATED:
+    async def on_event(self, event: DomainEvent) -> None:
+        """Subscriber: finishes what a writer that died has left."""
+        if event.type in MAKING:
             stored = await self.find(event.tenant, int(event.data["booking_id"]))
-            if stored and stored.new_room:
+            if stored and stored.new_room and self._lives(stored.booking):
                 await self.room_of(stored)
+
+    def _lives(self, booking: Booking) -> bool:
+        return booking.status(self._clock.now()) == "upcoming"
+
+
+MAKING = frozenset({EventType.BOOKING_CREATED, EventType.BOOKING_RESCHEDULED})
+"""Events of bookings with which a room may have been born."""

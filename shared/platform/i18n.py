@@ -179,6 +179,10 @@ MESSAGES: dict[str, Message] = {
         "Convite inválido.",
         "The invite is invalid: ask the host for a new one.",
     ),
+    "invite_revoked": Message(
+        "O convite foi revogado.",
+        "The invite was revoked: ask the host for a new one.",
+    ),
     "admin_only": Message(
         "Apenas um administrador o pode fazer.",
         "Only an admin may do this: ask one of your organisation.",

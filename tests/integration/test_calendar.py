@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.bookings.models import BookingCreate, RoomCreate
+from shared.bookings.models import RoomCreate
+from shared.bookings.payloads import BookingCreate
 from shared.bootstrap import Ports, Services
 from shared.platform.problems import Problem
 from shared.platform.tables_azure import AzureTables
@@ -68,7 +69,7 @@ async def test_64_writers_in_4_processes_fill_the_capacity_exactly(tables: Azure
 async def test_one_room_is_won_by_one(tables: AzureTables) -> None:
     world = World(tables=tables, pool=next(POOLS), local_vms=5)
     four = processes(world, 4)
-    room = await four[0].bookings.create_room(ALICE, RoomCreate())
+    room = await four[0].rooms.create(ALICE, RoomCreate())
     outcomes = await asyncio.gather(
         *(persist(four[n % 4], world.request(60, room=room.room_id)) for n in range(12))
     )
@@ -102,7 +103,7 @@ async def test_a_cut_connection_books_once_or_not_at_all(azurite: Azurite, what:
     async with Proxy(azurite.ports["table"]) as proxy:
         tables = AzureTables(azurite.connection_at(table=proxy.port))
         world = World(tables=tables, pool=next(POOLS), local_vms=1, vm_capacity=1)
-        await world.services.bookings.create_room(ALICE, RoomCreate())
+        await world.services.rooms.create(ALICE, RoomCreate())
         for times in range(1, 6):
             request = world.request(120 * times)
             proxy.cut(what, times)

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from shared.events.catalogue import Audit
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict
 from tests.world import ADMIN, ALICE, BOB, EVE, World
@@ -23,7 +24,9 @@ async def test_cancelling_frees_the_slot_and_tells() -> None:
     )
     (event,) = world.events("booking.cancelled")
     assert event["data"]["booking_id"] == number
-    assert world.rows("Calendar", DAY, "u|")[-1]["address"] == "10.0.0.1"
+    await world.drain()
+    audit = world.left[-1].audit
+    assert audit == Audit("alice", "booking.cancel", "10.0.0.1")
     await world.book(120)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.bookings.foreign import PENDING_PATIENCE
+from shared.bookings.fences import PENDING_PATIENCE
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, StorageUnavailable
 from tests.world import ALICE, World
@@ -26,7 +26,7 @@ async def test_both_days_know_of_it() -> None:
     for pk in (HOME, NEXT):
         (claim,) = world.rows("Calendar", pk, "b|")
         assert claim["booking_id"] == booked.booking.booking_id
-        assert claim["pending"] is False
+        assert claim["fence"] == "", "it waits for no decision any more"
     assert [d["decision"] for d in world.rows("Calendar", HOME, "d|")] == ["committed"]
 
 

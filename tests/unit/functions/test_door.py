@@ -63,6 +63,7 @@ async def test_a_booking_from_post_to_cancel(world: World) -> None:
     assert response.status_code == 201
     assert booked.keys() == {
         "booking_id", "room_id", "password", "start_time", "end_time", "status", "invite_url",
+        "phase", "opens_at", "cancel_until", "change_until", "guests",
     }  # fmt: skip
     assert booked["start_time"] == "2026-06-10T10:00:00Z"
     number = str(booked["booking_id"])
@@ -78,6 +79,10 @@ async def test_a_booking_from_post_to_cancel(world: World) -> None:
             "start_time": "2026-06-10T10:00:00Z",
             "end_time": "2026-06-10T11:00:00Z",
             "status": "upcoming",
+            "phase": "scheduled",
+            "opens_at": "2026-06-10T09:50:00Z",
+            "cancel_until": "2026-06-10T09:00:00Z",
+            "change_until": "2026-06-10T09:00:00Z",
         }
     ]
     response, body = await ask(world, "bookings_delete", booking_id=number)
@@ -247,7 +252,7 @@ async def test_problems_speak_the_callers_language(
 async def test_an_answer_that_is_no_json_is_a_problem_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world.services.bookings, "rooms", _broken)
+    monkeypatch.setattr(world.services.rooms, "page", _broken)
     response, problem = await ask(world, "rooms_list")
     assert (response.status_code, problem["code"]) == (500, "internal_error")
 
@@ -283,7 +288,7 @@ async def test_storage_that_is_down_is_a_503(world: World) -> None:
 async def test_a_bug_is_a_500_that_tells_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(world.services, "bookings", None)
+    monkeypatch.setattr(world.services, "rooms", None)
     with caplog.at_level(logging.ERROR):
         response, problem = await ask(world, "rooms_list")
     assert (response.status_code, problem["code"]) == (500, "internal_error")

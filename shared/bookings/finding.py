@@ -1,0 +1,89 @@
+"""Finding a room that is free: one wait for storage, however many days."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.bookings.calendar import Calendar
+from shared.bookings.choice import Wish, choose
+from shared.bookings.claims import Day, partitions
+from shared.bookings.models import Room
+from shared.bookings.rooms import Rooms
+
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
+
+MOST_ROOMS = 1000
+"""Rooms of the tenant that are looked at: one answer of the table. With more, all of them taken, a
+new one is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`born`: the room is new and stored nowhere yet. `days` are as read, with what holds."""
+
+    room: Room
+    born: bool
+    days: Mapping[str, Day]
+
+    def of(self, pks: Sequence[str]) -> dict[str, Day]:
+        return {pk: self.days[pk] for pk in pks}
+
+
+class RoomFinder:
+    def __init__(self, calendar: Calendar, rooms: Rooms, settings: Settings) -> None:
+        self._calendar = calendar
+        self._rooms = rooms
+        self._settings = settings
+
+    async def find(self, tenant: str, wishes: Sequence[Wish]) -> Found:
+        """A room for all the wishes, which ask for the same one.
+
+        Problems: 404 no such room, 409 taken or no capacity.
+        """
+        apart = timedelta(0) if wishes[0].asked else self._apart
+        pool = self._settings.pool
+        # When we choose the room, also the days of its neighbours in time.
+        spans = [partitions(pool, wish.start - apart, wish.end + apart) for wish in wishes]
+        pks = sorted({pk for span in spans for pk in span})
+        days, rooms = await asyncio.gather(
+            self._calendar.read(pks), self._candidates(tenant, wishes[0])
+        )
+        known = {day.pk: day for day in days}
+        for wish, span in zip(wishes, spans, strict=True):
+            for pk in span:
+                start, end = wish.start - apart, wish.end + apart
+                known[pk] = await self._calendar.fences.settle(known[pk], start, end)
+        await self._look_again(tenant, wishes[0].asked, days)
+        near = [
+            (wish, [known[pk] for pk in span]) for wish, span in zip(wishes, spans, strict=True)
+        ]
+        room = choose(near, rooms, capacity=self._settings.pool_capacity, apart=apart)
+        return Found(room or self._rooms.draft(tenant, pool), room is None, known)
+
+    async def _candidates(self, tenant: str, wish: Wish) -> Sequence[Room]:
+        if wish.asked:
+            return [await self._rooms.get(tenant, wish.asked)]
+        kept, rooms = await asyncio.gather(
+            self._kept(tenant, wish.kept),
+            self._rooms.page(tenant, self._settings.pool, limit=MOST_ROOMS),
+        )
+        return [*kept, *rooms]
+
+    async def _kept(self, tenant: str, room_id: int) -> Sequence[Room]:
+        room = await self._rooms.find(tenant, room_id) if room_id else None
+        return [room] if room else []
+
+    async def _look_again(self, tenant: str, asked: int, days: Sequence[Day]) -> None:
+        """Somebody was about to delete the room when the day was read: did they? If they only begin
+        after this, they bump the day after we read it, and our commit fails."""
+        if any(asked in day.closed for day in days):
+            await self._rooms.get(tenant, asked)
+
+    @property
+    def _apart(self) -> timedelta:
+        return self._settings.join_early + self._settings.join_grace
