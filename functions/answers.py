@@ -30,7 +30,7 @@ def hardened(headers: Mapping[str, str] = HEADERS) -> dict[str, str]:
 
     Not from `Settings`: pages are served before those are read, and without them.
     """
-    https = os.environ.get("SUROGA_PUBLIC_URL", "").lower().startswith("https://")
+    https = os.environ.get("SUROGA_PUBLIC_URL", "").startswith("https://")
     return {**headers, **({"Strict-Transport-Security": "max-age=31536000"} if https else {})}
 
 

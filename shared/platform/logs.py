@@ -39,6 +39,7 @@ _SECRET_WORDS = frozenset(
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _SECRET_TEXTS = (
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), REDACTED),
+    (re.compile(r"suroga\.[\w-]*\.[\w-]*\.[\w-]+"), REDACTED),  # an API key
     (re.compile(r"(://)[^\s/@]+@"), rf"\1{REDACTED}@"),
     (re.compile(r"(?i)\b(Bearer|Basic|SharedKey(?:Lite)?) [\w.~+/:=-]{8,}"), rf"\1 {REDACTED}"),
     (re.compile(r"([?&](?:code|sig)=)[^\s&\"']+"), rf"\1{REDACTED}"),

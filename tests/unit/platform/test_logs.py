@@ -95,6 +95,7 @@ def test_other_fields_are_not(log: pytest.LogCaptureFixture, name: str) -> None:
         "GET /register?code=hunter2&x=1",
         "Authorization: Bearer hunter2hunter2",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.hunter2",
+        "suroga.YWNtZQ.019a2b.hunter2",
         "pin='hunter2'",
         "{'id': 7, 'pin': 'hunter2', \"room_secret\": \"hunter2\"}",
         "https://account.table.core.windows.net/T?sv=2020&sig=hunter2%3D",

@@ -53,6 +53,20 @@ def test_durations(environment: Environment, text: str) -> None:
     assert load_settings().vm_lead == timedelta(minutes=90)
 
 
+def test_rates_and_their_store(environment: Environment) -> None:
+    environment({})
+    settings = load_settings()
+    assert (settings.rate_caller, settings.rate_address) == ("300/minute", "1200/minute")
+    assert settings.rate_store is None
+    for url in ("redis://h", "redis://10.0.0.1:6379/0", "rediss://:p%2Fw=@c.example:6380/15"):
+        environment({"SUROGA_RATE_CALLER": "off", "SUROGA_RATE_STORE": url})
+        settings = load_settings()
+        assert settings.rate_caller == "off"
+        assert settings.rate_store
+        assert settings.rate_store.get_secret_value() == url
+        assert url not in repr(settings)
+
+
 def test_ice_servers_are_json(environment: Environment) -> None:
     environment({"SUROGA_ICE_SERVERS": '[{"urls": "stun:example.test"}]'})
     assert load_settings().ice_servers == [IceServer(urls="stun:example.test")]
@@ -109,6 +123,14 @@ def test_every_missing_setting_is_named_at_once(environment: Environment) -> Non
         *(("SUROGA_POOL", "x"), ("SUROGA_LOCAL_VMS", "0"), ("SUROGA_VM_CAPACITY", "0")),
         *(("SUROGA_LOCAL_VM_PORT", "80"), ("SUROGA_ICE_SERVERS", "[")),
         *(("SUROGA_ICE_SERVERS", "{}"), ("SUROGA_LOG_LEVEL", "LOUD"), ("SUROGA_JOIN_GRACE", "-1")),
+        *(("SUROGA_RATE_CALLER", rate) for rate in ("300", "0/minute", "5/week", "5 per minute")),
+        *(("SUROGA_RATE_ADDRESS", "no"), ("SUROGA_RATE_ADDRESS", "-1/day")),
+        *(
+            ("SUROGA_RATE_STORE", url)
+            for url in ("cache", "http://cache", "redis://", "redis://a b")
+        ),
+        *(("SUROGA_RATE_STORE", "redis://h:70000"), ("SUROGA_RATE_STORE", "redis://h:0")),
+        *(("SUROGA_RATE_STORE", "redis://h/db"), ("SUROGA_RATE_STORE", "redis://h?db=1")),
         ("AzureWebJobsStorage__accountName", "Not_An_Account"),
     ],
 )

@@ -1,0 +1,80 @@
+"""What belongs to one tenant does not exist for another one: each operation, through the door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.door import OPERATIONS, Operation
+from tests.unit.functions.asking import Answer, Door
+
+NAMING = [op for op in OPERATIONS if op.signed_in and "{" in op.route]
+LISTING = [op for op in OPERATIONS if op.signed_in and "{" not in op.route and op.method == "GET"]
+
+BODIES: dict[str, Any] = {"bookings_join": {"nonce": "nonce-alice"}}
+"""What an operation of the list above must be sent to get as far as looking for the thing."""
+
+
+class Acme(Door):
+    """A tenant with one of each thing, and another tenant's admin who knows their ids."""
+
+    async def build(self) -> dict[str, str]:
+        booked = await self.world.book(start=0, minutes=60)
+        admin = self.token("root", "acme", "admin")
+        key = await self.ask(
+            "api_keys_create", {"name": "k", "scopes": ["rooms:read"]}, token=admin
+        )
+        await self.world.drain()
+        return {
+            "booking_id": str(booked.booking.booking_id),
+            "room_id": str(booked.room.room_id),
+            "key_id": key.body["key_id"],
+        }
+
+    async def try_as(self, tenant: str, op: Operation, ids: dict[str, str]) -> Answer:
+        """As Alice, who is a user and an admin of that tenant."""
+        names = [n for n in ids if "{" + n in op.route]
+        assert len(names) == op.route.count("{"), "this test needs one of acme's things for it"
+        token = self.token("alice", tenant, "user", "admin")
+        route = {name: ids[name] for name in names}
+        return await self.ask(op.name, BODIES.get(op.name), token=token, **route)
+
+
+@pytest.fixture
+def acme(monkeypatch: pytest.MonkeyPatch) -> Acme:
+    return Acme(monkeypatch)
+
+
+@pytest.mark.parametrize("op", NAMING, ids=lambda op: op.name)
+async def test_another_tenants_thing_is_a_404(acme: Acme, op: Operation) -> None:
+    ids = await acme.build()
+    before = {key: dict(rows) for key, rows in acme.world.tables.rows.items()}
+    foreign = await acme.try_as("evil", op, ids)
+    assert foreign.status == 404, foreign.body
+    assert acme.world.tables.rows == before, "and nothing was changed"
+    nothing = await acme.try_as(
+        "evil", op, {**ids, "booking_id": "2026061000999999", "room_id": "9"}
+    )
+    same = ("code", "title", "detail")
+    said = [str({k: a.body[k] for k in same}) for a in (foreign, nothing)]
+    assert said[0].replace(ids["room_id"], "9") == said[1], "what exists elsewhere looks the same"
+    own = await acme.try_as("acme", op, ids)
+    assert own.status != 404, "this test asks for something that is there"
+
+
+@pytest.mark.parametrize("op", LISTING, ids=lambda op: op.name)
+async def test_another_tenants_lists_are_empty(acme: Acme, op: Operation) -> None:
+    ids = await acme.build()
+    assert (await acme.try_as("acme", op, ids)).body
+    assert (await acme.try_as("evil", op, ids)).body == []
+
+
+async def test_another_tenants_room_cannot_be_booked(acme: Acme) -> None:
+    ids = await acme.build()
+    body = {"start_time": "2026-06-11T10:00:00Z", "end_time": "2026-06-11T11:00:00Z"}
+    body |= {"room_id": int(ids["room_id"])}  # type: ignore[dict-item]
+    token = acme.token("eve", "evil", "admin")
+    answer = await acme.ask("bookings_create", body, token=token)
+    assert (answer.status, answer.code) == (404, "room_not_found")
+    assert (await acme.ask("bookings_create", body)).status == 201
