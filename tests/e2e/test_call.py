@@ -229,4 +229,5 @@ async def test_from_the_home_page_on_a_phone(system: System) -> None:
         await asyncio.gather(*(p.state("connected", seconds=40) for p in (host, guest)))
         await assert_media(host, guest)
         await host.click("end-for-all")
+        await host.click("end-for-all-confirm")
         await guest.state("ended", seconds=30)

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Call, type Phase } from '../src/call/call';
+import type { Looked } from '../src/call/booked';
+import { Call } from '../src/call/call';
 import type { JoinOutcome } from '../src/call/grant';
-import { FakeClock, granted, HOUR, REMOTE, settle, World } from './fakes';
+import type { Phase } from '../src/call/snapshot';
+import { booked, FakeClock, granted, HOUR, REMOTE, settle, World } from './fakes';
 
 let world: World;
 let call: Call;
@@ -95,6 +97,17 @@ describe('entering', () => {
     expect(world.links).toHaveLength(1);
   });
 
+  test('429: asks no sooner than it is told, and says until when', async () => {
+    await start({ kind: 'throttled', retryAfterMs: 42_000 }, granted());
+    expect(call.snapshot).toMatchObject({ phase: 'joining', troubled: false });
+    expect(call.snapshot.throttledUntil).toBe(world.clock.now() + 42_000);
+    await world.clock.advance(41_999);
+    expect(world.asks).toBe(1);
+    await world.clock.advance(1);
+    expect(world.links).toHaveLength(1);
+    expect(call.snapshot.throttledUntil).toBeNull();
+  });
+
   test('full: says so, and enters when somebody leaves', async () => {
     await start({ kind: 'full' }, granted());
     expect(phase()).toBe('full');
@@ -128,29 +141,23 @@ describe('entering', () => {
 });
 
 describe('losing the connection', () => {
-  test.each([
-    'socket',
-    'janus',
-    'ice',
-    'timeout',
-    'silent',
-    'room_gone',
-    'hangup',
-    'refused',
-  ] as const)('%s: throws the link away and gets a new seat', async (why) => {
-    await connected();
-    const old = world.link;
-    old.events.failed(why);
-    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: null });
-    expect(old.closed).toBe(true);
-    await world.clock.advance(500);
-    expect(world.links).toHaveLength(2);
-    expect(call.snapshot.participant).toBe(2);
-    expect(phase()).toBe('reconnecting');
-    world.link.events.joined(true);
-    world.link.events.media(REMOTE);
-    expect(phase()).toBe('connected');
-  });
+  test.each(['socket', 'janus', 'ice', 'timeout', 'silent', 'hangup', 'refused'] as const)(
+    '%s: throws the link away and gets a new seat',
+    async (why) => {
+      await connected();
+      const old = world.link;
+      old.events.failed(why);
+      expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: null });
+      expect(old.closed).toBe(true);
+      await world.clock.advance(500);
+      expect(world.links).toHaveLength(2);
+      expect(call.snapshot.participant).toBe(2);
+      expect(phase()).toBe('reconnecting');
+      world.link.events.joined(true);
+      world.link.events.media(REMOTE);
+      expect(phase()).toBe('connected');
+    },
+  );
 
   test('keeps showing the last picture until there is another', async () => {
     await connected();
@@ -459,60 +466,144 @@ describe('silence', () => {
 });
 
 describe('the end of the booked time', () => {
-  test('two minutes before, moves to new tokens when the booking was extended', async () => {
-    await connected(granted({}, 10 * 60_000), granted({ participant_id: 2 }, HOUR));
-    await world.clock.advance(8 * 60_000 - 1);
+  const MINUTE = 60_000;
+  /** A call that is booked for ten minutes more, and may go on for ten after that. */
+  const ten = () => granted({}, 20 * MINUTE);
+
+  test('is known from the start, and stays for as long as nothing changes', async () => {
+    await connected(ten());
+    const now = world.clock.now();
+    expect(call.snapshot.ends).toEqual({
+      bookedAt: now + 10 * MINUTE,
+      bookedTime: '2026-06-20T11:00:00Z',
+      closesAt: now + 20 * MINUTE,
+      extended: false,
+    });
+    world.looked = booked('running');
+    await world.clock.advance(9 * MINUTE);
+    expect(call.snapshot.ends?.bookedAt).toBe(now + 10 * MINUTE);
     expect(world.asks).toBe(1);
-    await world.clock.advance(1);
-    expect(world.links).toHaveLength(2);
-    expect(call.snapshot).toMatchObject({ participant: 2, endsAt: null });
+    expect(world.links).toHaveLength(1);
   });
 
-  test('tells that it ends soon when it was not, and asks at the end', async () => {
-    await connected(granted({}, 10 * 60_000), granted({ participant_id: 2 }, 120_000), {
-      kind: 'over',
-      why: 'booking_over',
+  test('an extension is learnt without rejoining, and the page moves once, well before the expiry', async () => {
+    await connected(ten(), granted({ participant_id: 2, end_time: '2026-06-20T11:15:00Z' }, HOUR));
+    const now = world.clock.now();
+    world.looked = booked('running', 15 * MINUTE);
+    await world.clock.advance(30_000);
+    expect(call.snapshot.ends).toEqual({
+      bookedAt: now + 25 * MINUTE,
+      bookedTime: '2026-06-20T11:15:00.000Z',
+      closesAt: now + 35 * MINUTE,
+      extended: true,
     });
-    await world.clock.advance(8 * 60_000);
-    expect(call.snapshot.endsAt).toBe(world.clock.now() + 120_000);
-    world.link.events.joined(true);
-    await world.clock.advance(120_000);
+    expect(world.asks).toBe(1);
+    await world.clock.advance(15 * MINUTE - 30_000);
     expect(world.asks).toBe(2);
+    expect(world.links).toHaveLength(2);
+    expect(world.open).toBe(1);
+    expect(call.snapshot).toMatchObject({ participant: 2, ends: { extended: true } });
+  });
+
+  test('an extension of our own needs no question', async () => {
+    await connected(ten());
+    const { booked: longer } = booked('running', 30 * MINUTE) as Extract<
+      Looked,
+      { booked: object }
+    >;
+    call.learn(longer);
+    expect(call.snapshot.ends?.bookedAt).toBe(world.clock.now() + 40 * MINUTE);
+    expect(world.looks).toBe(0);
+  });
+
+  test('when it is not extended, the call closes with its tokens', async () => {
+    await connected(ten(), { kind: 'over', why: 'booking_over' });
+    world.looked = booked('over');
+    await world.clock.advance(20 * MINUTE);
+    expect(phase()).toBe('connected');
+    expect(world.asks).toBe(1);
     await world.clock.advance(1000);
-    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over', endsAt: null });
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over', ends: null });
+    expect(world.clock.pending).toBe(0);
   });
 
   test.each([
-    { kind: 'over', why: 'booking_over' },
+    ['ended', 'ended_for_all'],
+    ['cancelled', 'booking_cancelled'],
+  ] as const)('a booking that was %s stops the call, whatever Janus does', async (how, reason) => {
+    await connected(ten());
+    world.looked = booked(how);
+    await world.clock.advance(30_000);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason });
+    expect(world.open).toBe(0);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  test('an API that does not answer changes nothing', async () => {
+    await connected(ten());
+    await world.clock.advance(15 * MINUTE);
+    expect(world.looks).toBeGreaterThan(20);
+    expect(call.snapshot).toMatchObject({ phase: 'connected', ends: { extended: false } });
+  });
+});
+
+describe('moving to the tokens of an extended call', () => {
+  const LONGER = { participant_id: 2, end_time: '2026-06-20T11:15:00Z' };
+
+  /** Four minutes before the expiry it moves at once. */
+  async function extended(...answers: (JoinOutcome | Promise<JoinOutcome>)[]): Promise<void> {
+    await connected(granted({}, 240_000));
+    world.answers = answers;
+    world.looked = booked('running', 900_000);
+    await world.clock.advance(8000);
+  }
+
+  test('shows the last picture, and no loss', async () => {
+    await extended(granted(LONGER, HOUR));
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', moving: true, remote: REMOTE });
+    world.link.events.joined(true);
+    world.link.events.media(REMOTE);
+    expect(call.snapshot).toMatchObject({ phase: 'connected', moving: false });
+  });
+
+  test.each([
     { kind: 'unavailable', retryAfterMs: null },
-  ] as const)('a refusal (%o) does not cut off a call that runs', async (refusal) => {
-    await connected(granted({}, 10 * 60_000), refusal, { kind: 'over', why: 'booking_over' });
-    await world.clock.advance(8 * 60_000);
-    expect(call.snapshot).toMatchObject({ phase: 'connected', participant: 1 });
-    expect(call.snapshot.endsAt).toBe(world.clock.now() + 120_000);
+    { kind: 'over', why: 'booking_over' },
+    { kind: 'full' },
+  ] as const)('a refusal (%o) cuts off nothing, and it tries again', async (refusal) => {
+    await extended(refusal, granted(LONGER, HOUR));
+    expect(call.snapshot).toMatchObject({ phase: 'connected', moving: false, participant: 1 });
     expect(world.open).toBe(1);
-    await world.clock.advance(121_000);
-    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over' });
+    await world.clock.advance(5000);
+    expect(world.asks).toBe(3);
+    expect(call.snapshot).toMatchObject({ participant: 2, moving: true });
+  });
+
+  test('waits for as long as it is told', async () => {
+    await extended({ kind: 'throttled', retryAfterMs: 20_000 }, granted(LONGER, HOUR));
+    await world.clock.advance(19_999);
+    expect(world.asks).toBe(2);
+    await world.clock.advance(1);
     expect(world.asks).toBe(3);
   });
 
   test('being thrown out in favour of the new tokens is neither a loss nor a second question', async () => {
     let answer: (outcome: JoinOutcome) => void = () => {};
-    await connected(granted({}, 10 * 60_000));
-    world.answers = [
+    await extended(
       new Promise((resolve) => {
         answer = resolve;
       }),
-    ];
-    await world.clock.advance(8 * 60_000);
+    );
+    const looks = world.looks;
     world.link.events.failed('kicked');
-    expect(phase()).toBe('reconnecting');
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', moving: true });
     await world.clock.advance(10_000);
-    answer(granted({ participant_id: 2 }, HOUR));
+    answer(granted(LONGER, HOUR));
     await settle();
     expect(world.mostAsking).toBe(1);
     expect(world.asks).toBe(2);
-    expect(call.snapshot).toMatchObject({ participant: 2, endsAt: null });
+    expect(world.looks).toBe(looks);
+    expect(call.snapshot).toMatchObject({ participant: 2, moving: true });
     expect(world.open).toBe(1);
     // Nor does it count as the first of two.
     world.answers = [granted({ participant_id: 3 }, HOUR)];
@@ -523,20 +614,120 @@ describe('the end of the booked time', () => {
 
   test('a loss meanwhile waits for that answer, and asks nothing more after it', async () => {
     let answer: (outcome: JoinOutcome) => void = () => {};
-    await connected(granted({}, 10 * 60_000));
-    world.answers = [
+    await extended(
       new Promise((resolve) => {
         answer = resolve;
       }),
-    ];
-    await world.clock.advance(8 * 60_000);
+    );
     world.link.events.failed('socket');
-    answer(granted({ participant_id: 2 }, HOUR));
+    answer(granted(LONGER, HOUR));
     await settle();
     world.link.events.joined(true);
     await world.clock.advance(60_000);
     expect(world.asks).toBe(2);
     expect(world.links).toHaveLength(2);
+  });
+
+  test('the other, who moves at the same time, is not said to have gone', async () => {
+    await extended(granted(LONGER, HOUR));
+    world.link.events.joined(false);
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', moving: true, remote: REMOTE });
+    await world.clock.advance(3000);
+    world.link.events.peer('Bob');
+    await world.clock.advance(3000);
+    expect(phase()).toBe('reconnecting');
+    world.link.events.media(REMOTE);
+    expect(phase()).toBe('connected');
+  });
+
+  test('and is said to have gone when they do not come', async () => {
+    await extended(granted(LONGER, HOUR));
+    world.link.events.joined(false);
+    await world.clock.advance(4000);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', moving: false, remote: null });
+  });
+});
+
+describe('the other moves to another connection', () => {
+  test('their last picture stays until the next', async () => {
+    await connected();
+    world.link.events.peer(null, true);
+    expect(call.snapshot).toMatchObject({ phase: 'connected', remote: REMOTE, peerName: 'Bob' });
+    await world.clock.advance(1000);
+    world.link.events.peer('Bob');
+    world.link.events.media(REMOTE);
+    await world.clock.advance(10_000);
+    expect(phase()).toBe('connected');
+  });
+
+  test('or, after some seconds, they have gone', async () => {
+    await connected();
+    world.link.events.peer(null, true);
+    await world.clock.advance(4000);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', remote: null, peerName: null });
+  });
+
+  test('a loss of our own meanwhile is what is told', async () => {
+    await connected();
+    world.link.events.peer(null, true);
+    world.link.events.failed('socket');
+    await world.clock.advance(4000);
+    expect(phase()).toBe('reconnecting');
+  });
+});
+
+describe('the room goes away', () => {
+  test.each(['room_gone', 'kicked'] as const)(
+    '%s: the host has ended it, and nobody reads "reconnecting"',
+    async (why) => {
+      await connected(granted({ host: false }));
+      world.looked = booked('ended');
+      const seen: Phase[] = [];
+      call.subscribe((snapshot) => seen.push(snapshot.phase));
+      world.link.events.failed(why);
+      await settle();
+      expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'ended_by_host' });
+      expect(seen).not.toContain('reconnecting');
+      expect(world.asks).toBe(1);
+      expect(world.open).toBe(0);
+      expect(world.clock.pending).toBe(0);
+    },
+  );
+
+  test('because Janus was started anew: it asks for a seat as ever', async () => {
+    await connected();
+    world.looked = booked('running');
+    world.link.events.failed('room_gone');
+    await settle();
+    expect(phase()).toBe('reconnecting');
+    await world.clock.advance(500);
+    expect(world.links).toHaveLength(2);
+  });
+
+  test('no answer within two seconds: it says that it reconnects, and heeds no late one', async () => {
+    await connected();
+    let answer: (looked: Looked) => void = () => {};
+    world.looked = new Promise((resolve) => {
+      answer = resolve;
+    });
+    world.link.events.failed('room_gone');
+    await world.clock.advance(1999);
+    expect(phase()).toBe('connected');
+    await world.clock.advance(501);
+    expect(world.asks).toBe(2);
+    answer(booked('ended'));
+    await settle();
+    expect(phase()).toBe('reconnecting');
+  });
+
+  test('while we leave: nothing comes of the answer', async () => {
+    await connected();
+    world.looked = booked('running');
+    world.link.events.failed('room_gone');
+    call.leave();
+    await world.clock.advance(10_000);
+    expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'left' });
+    expect(world.asks).toBe(1);
   });
 });
 

@@ -1,13 +1,8 @@
+import type { BookingPhase } from '../src/api/bookings';
+import type { Looked } from '../src/call/booked';
 import type { Grant, JoinOutcome } from '../src/call/grant';
-import type {
-  Clock,
-  Link,
-  LinkEvents,
-  LinkRequest,
-  LocalTracks,
-  Ports,
-  Sample,
-} from '../src/call/ports';
+import type { Link, LinkEvents, LinkRequest, LocalTracks, Ports, Sample } from '../src/call/ports';
+import type { Clock } from '../src/clock';
 
 /** A clock that tests move. Whatever falls due on the way runs in order. */
 export class FakeClock implements Clock {
@@ -87,6 +82,9 @@ export class World implements Ports {
   asking = 0;
   mostAsking = 0;
   answers: (JoinOutcome | Promise<JoinOutcome>)[] = [];
+  /** What the booking is said to be; nothing is known before a test tells. */
+  looked: Looked | Promise<Looked> = { kind: 'unknown', retryAfterMs: null };
+  looks = 0;
   sent: LocalTracks = { audio: null, video: null };
 
   constructor(readonly clock = new FakeClock()) {}
@@ -99,6 +97,11 @@ export class World implements Ports {
     const outcome = await (answer ?? granted({ participant_id: this.asks }));
     this.asking -= 1;
     return outcome;
+  }
+
+  async look(): Promise<Looked> {
+    this.looks += 1;
+    return this.looked;
   }
 
   connect(request: LinkRequest, events: LinkEvents): Link {
@@ -133,9 +136,22 @@ export class World implements Ports {
 
 export const HOUR = 3_600_000;
 
-export function granted(changes: Partial<Grant> = {}, expiresInMs = HOUR): JoinOutcome {
+export const GRACE = 600_000;
+
+/** The booking as it is at the end time that `granted` has, or so much later. */
+export function booked(phase: BookingPhase, laterMs = 0): Looked {
+  const end = Date.parse('2026-06-20T11:00:00Z') + laterMs;
+  const times = { start_time: '2026-06-20T10:00:00Z', end_time: new Date(end).toISOString() };
+  return { kind: 'booked', booked: { phase, ...times } };
+}
+
+export function granted(
+  changes: Partial<Grant> = {},
+  expiresInMs = HOUR,
+): Extract<JoinOutcome, { kind: 'granted' }> {
   return {
     kind: 'granted',
+    endsInMs: expiresInMs - GRACE,
     expiresInMs,
     grant: {
       booking_id: 7,

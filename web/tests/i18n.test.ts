@@ -1,7 +1,11 @@
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { chooseLanguage } from '../src/i18n';
 import { catalogue, type Key } from '../src/i18n/catalogue';
-import { countdown } from '../src/i18n/time';
+import { at, countdown, duration, span, until } from '../src/i18n/time';
+
+beforeEach(() => {
+  vi.stubGlobal('navigator', { languages: ['en-GB', 'en'] });
+});
 
 const keys = Object.keys(catalogue.pt) as Key[];
 
@@ -36,8 +40,30 @@ test.each([
   [-5, '0:00'],
   [1, '0:01'],
   [65_000, '1:05'],
-  [3_845_000, '1:04:05'],
-  [90_061_000, '1 d 1:01:01'],
+  [3_599_001, '1 hour'],
+  [3_845_000, '1 hour and 5 minutes'],
+  [90_061_000, '1 day and 1 hour'],
 ])('%i ms is %s', (ms, text) => {
   expect(countdown(ms)).toBe(text);
+});
+
+test.each([
+  [0, '0 minutes'],
+  [1, '1 minute'],
+  [45, '45 minutes'],
+  [60, '1 hour'],
+  [90, '1 hour and 30 minutes'],
+  [2880, '2 days'],
+  [2885, '2 days'],
+])('%i minutes are %s', (minutes, text) => {
+  expect(duration(minutes)).toBe(text);
+});
+
+test('a moment is told with its day when that is not today', () => {
+  const now = new Date(2026, 5, 20, 9, 0);
+  expect(at(new Date(2026, 5, 20, 14, 5), now)).toBe('at 14:05');
+  expect(until(new Date(2026, 5, 21, 0, 5), now)).toMatch(/^until .*21.* at 00:05$/);
+  expect(span(new Date(2026, 5, 20, 23, 0), new Date(2026, 5, 21, 0, 30))).toMatch(
+    /20.*23:00 – .*21.*00:30$/,
+  );
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Answer, Problem } from '../src/api/http';
 import type { Grant } from '../src/call/grant';
-import { outcomeOf } from '../src/call/joinApi';
-import { granted } from './fakes';
+import { named, outcomeOf } from '../src/call/joinApi';
+import { booked, granted } from './fakes';
 
 const NOON = Date.parse('2026-06-20T12:00:00Z');
 
@@ -22,6 +22,7 @@ describe('the API’s answer', () => {
     expect(outcomeOf(answer(200, body), 'booking')).toEqual({
       kind: 'granted',
       grant: body,
+      endsInMs: -3_600_000,
       expiresInMs: 600_000,
     });
   });
@@ -66,7 +67,15 @@ describe('the API’s answer', () => {
     expect(outcomeOf(answer(status, { code }), 'invite')).toEqual(outcome);
   });
 
-  test.each([0, 408, 429, 500, 502, 503])('%i passes', (status) => {
+  test('429 is a wait, for as long as it says or for ten seconds', () => {
+    expect(outcomeOf(answer(429, null, 2000), 'invite')).toEqual({
+      kind: 'throttled',
+      retryAfterMs: 2000,
+    });
+    expect(outcomeOf(answer(429), 'invite')).toMatchObject({ retryAfterMs: 10_000 });
+  });
+
+  test.each([0, 408, 500, 502, 503])('%i passes', (status) => {
     expect(outcomeOf(answer(status, null, 2000), 'invite')).toEqual({
       kind: 'unavailable',
       retryAfterMs: 2000,
@@ -75,5 +84,30 @@ describe('the API’s answer', () => {
 
   test('a 200 that is no JSON came from something in between', () => {
     expect(outcomeOf(answer(200), 'invite').kind).toBe('unavailable');
+  });
+});
+
+describe('a booking that is over', () => {
+  const over = { kind: 'over', why: 'booking_over' } as const;
+
+  test('was ended, when the API says so', async () => {
+    expect(await named(over, async () => booked('ended'))).toEqual({
+      kind: 'over',
+      why: 'ended_by_host',
+    });
+  });
+
+  test('has run its time, when it says so or says nothing', async () => {
+    expect(await named(over, async () => booked('over'))).toEqual(over);
+    expect(await named(over, async () => ({ kind: 'unknown', retryAfterMs: null }))).toEqual(over);
+  });
+
+  test.each([
+    granted(),
+    { kind: 'over', why: 'booking_cancelled' } as const,
+    { kind: 'full' } as const,
+  ])('%o is asked nothing more about', async (outcome) => {
+    const ask = () => Promise.reject(new Error('asked'));
+    expect(await named(outcome, ask)).toEqual(outcome);
   });
 });

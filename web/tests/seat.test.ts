@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { newNonce, rememberId, seatFor } from '../src/call/seat';
+import { rememberId, seatFor } from '../src/call/seat';
 import { parseFragment } from '../src/call/ticket';
+import { newNonce } from '../src/ids';
 import { userOf } from '../src/ui/home/userOf';
 
 test('a nonce has 22 characters of the alphabet, and is new each time', () => {

@@ -1,65 +1,24 @@
 import { backoff } from './backoff';
-import type { Grant, JoinOutcome, Refusal, RoomState } from './grant';
+import { type Booked, finished } from './booked';
+import type { JoinOutcome } from './grant';
 import type { CallStats, Link, LinkFailure, Ports } from './ports';
+import { IDLE, type Phase, type Reason, type Snapshot } from './snapshot';
+import { Term } from './term';
 import { Watchdog } from './watchdog';
-
-export type Phase =
-  | 'idle'
-  | 'waiting'
-  | 'starting'
-  | 'joining'
-  | 'waiting_peer'
-  | 'connected'
-  | 'reconnecting'
-  | 'ended'
-  | 'full'
-  | 'denied'
-  | 'error';
-
-export type Reason = Refusal | 'left' | 'ended_for_all' | 'replaced' | 'broken';
-
-export interface Snapshot {
-  phase: Phase;
-  reason: Reason | null;
-  /** When the room opens, by this browser's clock, while it is too early. */
-  opensAt: number | null;
-  roomState: RoomState | null;
-  participant: number | null;
-  host: boolean;
-  peerName: string | null;
-  remote: MediaStream | null;
-  /** When the call will be cut off, by this browser's clock, once that is near. */
-  endsAt: number | null;
-  /** Several attempts have failed: time to say more than "connecting". */
-  troubled: boolean;
-}
-
-const IDLE: Snapshot = {
-  phase: 'idle',
-  reason: null,
-  opensAt: null,
-  roomState: null,
-  participant: null,
-  host: false,
-  peerName: null,
-  remote: null,
-  endsAt: null,
-  troubled: false,
-};
 
 const TICK_MS = 1000;
 /** A connection that lasts this long is a good one: the next failure starts to count from zero. */
 const STABLE_MS = 10_000;
-/** Before the tokens expire, time enough to learn whether the booking was extended. */
-const RENEW_BEFORE_MS = 120_000;
 /** While waiting we ask now and then: the booking may be cancelled or moved. */
 const LONGEST_WAIT_MS = 60_000;
 const SHORTEST_WAIT_MS = 1000;
 const FULL_POLL_MS = 10_000;
 const YIELD_MS = 30_000;
 const TROUBLED_AFTER = 3;
-/** Timers of browsers overflow at 2^31 ms and would fire at once. */
-const LONGEST_TIMER_MS = 86_400_000;
+/** Whoever moves to a new connection is back before that. */
+const PEER_BACK_MS = 4000;
+/** So long we wait to hear that the booking is over before we say that the connection is lost. */
+const INQUIRY_MS = 2000;
 
 /**
  * A person's stay in a call, from asking for a seat to leaving, through every loss in between.
@@ -73,6 +32,7 @@ export class Call {
   private state: Snapshot = IDLE;
   private readonly listeners = new Set<(snapshot: Snapshot) => void>();
   private readonly watchdog = new Watchdog();
+  private readonly term: Term;
   /** A new one for each stay: late answers to an earlier one are dropped. */
   private stay = 0;
   private asking = false;
@@ -85,9 +45,17 @@ export class Call {
   private yieldsUntil = Number.NEGATIVE_INFINITY;
   private cancelAsk: (() => void) | null = null;
   private cancelTick: (() => void) | null = null;
+  private cancelHold: (() => void) | null = null;
   private linkTimers: (() => void)[] = [];
 
-  constructor(private readonly ports: Ports) {}
+  constructor(private readonly ports: Ports) {
+    this.term = new Term(ports, {
+      changed: (ends) => this.set({ ends }),
+      outgrown: () => void this.move(),
+      expired: () => this.recover(0),
+      finished: (why) => this.stop('ended', why),
+    });
+  }
 
   get snapshot(): Snapshot {
     return this.state;
@@ -105,6 +73,7 @@ export class Call {
 
   start(): void {
     this.reset();
+    this.term.forget();
     this.attempts = 0;
     this.joinedOnce = false;
     this.returning = false;
@@ -128,6 +97,11 @@ export class Call {
   /** Moves to a new link, for what we offer has changed in kind. */
   renew(): void {
     if (this.link) this.recover(0);
+  }
+
+  /** We have just changed the booking ourselves: there is no need to ask how it fares. */
+  learn(booked: Booked): void {
+    if (this.underway) this.term.learn(booked);
   }
 
   /** The page is going: frees the seat, and tells nobody who is left to tell. */
@@ -158,15 +132,17 @@ export class Call {
    * Asks for fresh tokens while the call goes on. Only a grant replaces the link (the API has then
    * thrown the old participant out); after a refusal the old tokens are good for a while yet.
    */
-  private async askForMore(expiresAt: number): Promise<void> {
-    if (this.asking) return;
+  private async move(): Promise<void> {
+    if (this.asking || !this.link) return;
     const stay = this.stay;
     this.asking = true;
+    this.set({ moving: true });
     const outcome = await this.ports.join();
     if (stay !== this.stay) return;
     this.asking = false;
     if (this.link && outcome.kind !== 'granted') {
-      this.watchExpiry(expiresAt - this.ports.clock.now());
+      this.set({ moving: false });
+      this.term.moveLater('retryAfterMs' in outcome ? outcome.retryAfterMs : null);
       return;
     }
     this.dropLink();
@@ -175,11 +151,12 @@ export class Call {
 
   private answer(outcome: JoinOutcome): void {
     const underway: Phase = this.joinedOnce ? 'reconnecting' : 'joining';
+    this.set({ throttledUntil: null, moving: this.state.moving && outcome.kind === 'granted' });
     switch (outcome.kind) {
       case 'granted':
         this.set({ phase: underway, opensAt: null, roomState: null });
         if (this.returning) this.yieldForAWhile();
-        this.connect(outcome.grant, outcome.expiresInMs);
+        this.connect(outcome);
         return;
       case 'too_early':
         this.set({ phase: 'waiting', opensAt: this.ports.clock.now() + outcome.opensInMs });
@@ -199,6 +176,13 @@ export class Call {
         this.set({ phase: underway });
         this.askAfterFailure(outcome.retryAfterMs);
         return;
+      case 'throttled':
+        this.set({
+          phase: underway,
+          throttledUntil: this.ports.clock.now() + outcome.retryAfterMs,
+        });
+        this.askIn(outcome.retryAfterMs);
+        return;
       case 'full':
         this.set({ phase: 'full', participant: null, remote: null, peerName: null });
         this.askIn(FULL_POLL_MS);
@@ -215,12 +199,11 @@ export class Call {
     }
   }
 
-  private connect(grant: Grant, expiresInMs: number): void {
+  private connect({ grant, ...ends }: Extract<JoinOutcome, { kind: 'granted' }>): void {
     const { clock } = this.ports;
     const ownIds = this.ports.own(grant.participant_id);
     this.watchdog.restart();
     this.set({ participant: grant.participant_id, host: grant.host });
-    this.watchExpiry(expiresInMs);
 
     const link = this.ports.connect(
       { grant, ownIds, tracks: this.ports.tracks() },
@@ -228,17 +211,21 @@ export class Call {
         joined: (expecting) => {
           if (this.link !== link) return;
           this.joinedOnce = true;
-          if (!expecting) this.set({ phase: 'waiting_peer', remote: null, peerName: null });
+          // The other moves as well, and was there a moment ago.
+          if (!expecting) this.alone(this.state.moving && this.state.remote !== null);
           this.linkTimers.push(clock.after(STABLE_MS, () => this.settle()));
           this.watch(link);
         },
-        peer: (name) => {
+        peer: (name, back) => {
           if (this.link !== link) return;
-          if (name === null) this.set({ phase: 'waiting_peer', remote: null, peerName: null });
-          else this.set({ peerName: name });
+          if (name === null) this.alone(back === true && this.state.phase === 'connected');
+          else {
+            this.cancelHold?.();
+            this.set({ peerName: name });
+          }
         },
         media: (remote) => {
-          if (this.link === link) this.set({ phase: 'connected', remote });
+          if (this.link === link) this.set({ phase: 'connected', remote, moving: false });
         },
         failed: (why) => {
           if (this.link === link) this.lost(why);
@@ -246,14 +233,48 @@ export class Call {
       },
     );
     this.link = link;
+    this.term.begin({ ...ends, end_time: grant.end_time });
+  }
+
+  /** Nobody else is here. Whoever will be back at once is not said to have gone. */
+  private alone(soonBack: boolean): void {
+    const say = () =>
+      this.set({ phase: 'waiting_peer', remote: null, peerName: null, moving: false });
+    this.cancelHold?.();
+    if (!soonBack) {
+      say();
+      return;
+    }
+    this.cancelHold = this.ports.clock.after(PEER_BACK_MS, say);
+    this.linkTimers.push(this.cancelHold);
   }
 
   private lost(why: LinkFailure): void {
     // While fresh tokens are asked for, the API throws our old participant out: all is well.
-    if (why !== 'kicked' || this.asking) {
-      this.recover();
-      return;
-    }
+    if ((why === 'kicked' || why === 'room_gone') && !this.asking) void this.inquire(why);
+    else this.recover();
+  }
+
+  /** The room is gone, or we are no longer wanted there: that is how a call is ended for all. */
+  private async inquire(why: LinkFailure): Promise<void> {
+    this.dropLink();
+    this.set({ participant: null });
+    const goOn = () => {
+      cancel();
+      this.cancelAsk = null;
+      if (why === 'kicked') this.thrownOut();
+      else this.recover();
+    };
+    const cancel = this.ports.clock.after(INQUIRY_MS, goOn);
+    this.cancelAsk = cancel;
+    const looked = await this.ports.look();
+    if (this.cancelAsk !== cancel) return;
+    const over = looked.kind === 'booked' ? finished(looked.booked) : null;
+    if (over) this.stop('ended', over);
+    else goOn();
+  }
+
+  private thrownOut(): void {
     if (this.ports.clock.now() < this.yieldsUntil) {
       this.stop('ended', 'replaced');
       return;
@@ -316,28 +337,12 @@ export class Call {
     });
   }
 
-  /**
-   * The tokens of a link can't be renewed (janus.js keeps them to itself), so an extended call
-   * moves to a new link; one that was not extended is told that it is about to end.
-   */
-  private watchExpiry(expiresInMs: number): void {
-    const { clock } = this.ports;
-    const expiresAt = clock.now() + expiresInMs;
-    const near = expiresInMs <= RENEW_BEFORE_MS;
-    this.set({ endsAt: near ? expiresAt : null });
-    const delay = near ? expiresInMs + TICK_MS : expiresInMs - RENEW_BEFORE_MS;
-    if (delay > LONGEST_TIMER_MS) return;
-    this.linkTimers.push(
-      clock.after(Math.max(delay, SHORTEST_WAIT_MS), () => {
-        if (near) this.recover(0);
-        else void this.askForMore(expiresAt);
-      }),
-    );
-  }
-
   private stop(phase: Phase, reason: Reason): void {
     this.reset();
-    this.set({ ...IDLE, phase, reason, host: this.state.host });
+    this.term.forget();
+    const { host } = this.state;
+    const own = host && reason === 'ended_by_host';
+    this.set({ ...IDLE, phase, reason: own ? 'ended_for_all' : reason, host });
   }
 
   private reset(): void {
@@ -350,6 +355,8 @@ export class Call {
 
   private dropLink(): void {
     this.cancelTick?.();
+    this.cancelHold = null;
+    this.term.pause();
     for (const cancel of this.linkTimers.splice(0)) cancel();
     const link = this.link;
     this.link = null;

@@ -20,6 +20,7 @@ export type RoomState = 'waiting' | 'starting' | 'retrying';
 /** Why nobody, or not this person, can enter. */
 export type Refusal =
   | 'invite_invalid'
+  | 'ended_by_host'
   | 'signed_out'
   | 'not_found'
   | 'forbidden'
@@ -31,10 +32,12 @@ export type Refusal =
  * time from now, so that a browser whose clock is wrong still waits for as long as it should.
  */
 export type JoinOutcome =
-  | { kind: 'granted'; grant: Grant; expiresInMs: number }
+  | { kind: 'granted'; grant: Grant; endsInMs: number; expiresInMs: number }
   | { kind: 'too_early'; opensInMs: number }
   | { kind: 'starting'; roomState: RoomState; retryAfterMs: number }
   | { kind: 'unavailable'; retryAfterMs: number | null }
+  /** Too many questions came from here: not one more before that time. */
+  | { kind: 'throttled'; retryAfterMs: number }
   | { kind: 'full' }
   | { kind: 'over'; why: Refusal }
   | { kind: 'denied'; why: Refusal }

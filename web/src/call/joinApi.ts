@@ -1,8 +1,11 @@
 import { type Answer, NO_ANSWER, type Problem, request } from '../api/http';
+import { finished, type Looked } from './booked';
 import type { Grant, JoinOutcome, RoomState } from './grant';
 import type { Ticket } from './ticket';
 
 const STARTING_POLL_MS = 3000;
+/** When a 429 names no time. */
+const THROTTLED_MS = 10_000;
 
 /** The ask for a seat. A nonce gets its own seat back; the booker's newest has their only one. */
 export async function askToJoin(
@@ -34,8 +37,14 @@ export function outcomeOf(
   switch (status) {
     case 200: {
       const expiresAt = Date.parse(body?.expires_at ?? '');
-      if (!body || Number.isNaN(expiresAt)) return { kind: 'unavailable', retryAfterMs };
-      return { kind: 'granted', grant: body, expiresInMs: expiresAt - serverTime };
+      const endsAt = Date.parse(body?.end_time ?? '');
+      if (!body || Number.isNaN(expiresAt + endsAt)) return { kind: 'unavailable', retryAfterMs };
+      return {
+        kind: 'granted',
+        grant: body,
+        endsInMs: endsAt - serverTime,
+        expiresInMs: expiresAt - serverTime,
+      };
     }
     case 401:
       return { kind: 'denied', why: ticket === 'invite' ? 'invite_invalid' : 'signed_out' };
@@ -61,14 +70,26 @@ export function outcomeOf(
         roomState: roomState(body?.state),
         retryAfterMs: retryAfterMs ?? STARTING_POLL_MS,
       };
+    case 429:
+      return { kind: 'throttled', retryAfterMs: retryAfterMs ?? THROTTLED_MS };
     case NO_ANSWER:
     case 408:
-    case 429:
       return { kind: 'unavailable', retryAfterMs };
     default:
       // Any other refusal of ours (400, 413, …) will be the same next time.
       return status >= 500 ? { kind: 'unavailable', retryAfterMs } : { kind: 'broken' };
   }
+}
+
+/** A booking that is over may have run its time, or have been ended: the refusal says neither. */
+export async function named(
+  outcome: JoinOutcome,
+  ask: () => Promise<Looked>,
+): Promise<JoinOutcome> {
+  if (outcome.kind !== 'over' || outcome.why !== 'booking_over') return outcome;
+  const looked = await ask();
+  const why = looked.kind === 'booked' ? finished(looked.booked) : null;
+  return { kind: 'over', why: why ?? outcome.why };
 }
 
 function roomState(state: string | undefined): RoomState {

@@ -1,11 +1,6 @@
+import type { Clock } from '../clock';
+import type { Looked } from './booked';
 import type { Grant, JoinOutcome } from './grant';
-
-/** The things outside that the call leans on, so that tests can stand in for them. */
-export interface Clock {
-  now(): number;
-  /** Runs once, later; returns how to call it off. */
-  after(ms: number, run: () => void): () => void;
-}
 
 export interface LocalTracks {
   audio: MediaStreamTrack | null;
@@ -27,8 +22,11 @@ export type LinkFailure =
 export interface LinkEvents {
   /** We are in the room; `expecting` when the other is there already. */
   joined(expecting: boolean): void;
-  /** The other person publishes (with this name), or no longer does. */
-  peer(name: string | null): void;
+  /**
+   * The other person publishes (with this name), or no longer does. `back`: they were taken out in
+   * favour of a newer connection of theirs, which is on its way.
+   */
+  peer(name: string | null, back?: boolean): void;
   /** The other's media reaches us. */
   media(stream: MediaStream): void;
   failed(why: LinkFailure, detail?: string): void;
@@ -65,8 +63,11 @@ export interface LinkRequest {
   ownIds: readonly number[];
 }
 
+/** The things outside that the call leans on, so that tests can stand in for them. */
 export interface Ports {
   join(): Promise<JoinOutcome>;
+  /** What the API says of the booking now. */
+  look(): Promise<Looked>;
   /** Never calls an event before it has returned, nor any after the link was closed. */
   connect(request: LinkRequest, events: LinkEvents): Link;
   tracks(): LocalTracks;

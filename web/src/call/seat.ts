@@ -1,3 +1,4 @@
+import { newNonce } from '../ids';
 import { recall, remember } from '../storage';
 import type { Ticket } from './ticket';
 
@@ -7,14 +8,7 @@ export interface Seat {
   ids: number[];
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const KEPT_IDS = 20;
-
-export function newNonce(length = 22): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(length));
-  // 64 characters: masking six bits is uniform.
-  return Array.from(bytes, (byte) => ALPHABET[byte & 63]).join('');
-}
 
 const keyOf = (ticket: Ticket) =>
   ticket.kind === 'booking'

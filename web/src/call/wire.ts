@@ -1,13 +1,14 @@
+import { browserClock } from '../clock';
 import { browserDevices } from '../media/acquire';
 import { Avatar } from '../media/avatar';
 import { LocalMedia } from '../media/localMedia';
 import { currentSession } from '../session';
 import { forget, recall, remember } from '../storage';
+import { look } from './booked';
 import { Call } from './call';
 import { Copies } from './copies';
 import { JanusLink } from './janus/link';
-import { askToJoin } from './joinApi';
-import type { Clock } from './ports';
+import { askToJoin, named } from './joinApi';
 import { rememberId, seatFor } from './seat';
 import type { Ticket } from './ticket';
 
@@ -15,14 +16,6 @@ import type { Ticket } from './ticket';
 interface Stay {
   display: string;
 }
-
-const browserClock: Clock = {
-  now: () => Date.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 export interface Wired {
   call: Call;
@@ -43,8 +36,11 @@ export function wireCall(ticket: Ticket): Wired {
   let display = recall<Stay>(stayKey)?.display ?? '';
   const avatar = new Avatar(() => display || (currentSession()?.name ?? ''));
   const media = new LocalMedia(browserDevices, avatar);
+  const ask = () => look(ticket, currentSession()?.token);
   const call = new Call({
-    join: () => askToJoin(ticket, seat.nonce, display, currentSession()?.token),
+    join: async () =>
+      named(await askToJoin(ticket, seat.nonce, display, currentSession()?.token), ask),
+    look: ask,
     connect: (request, events) => new JanusLink(request, events, browserClock),
     tracks: () => media.tracks(),
     clock: browserClock,

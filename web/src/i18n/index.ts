@@ -11,13 +11,18 @@ export function chooseLanguage(preferred: readonly string[]): Language {
   return 'en';
 }
 
-const chosen = chooseLanguage(globalThis.navigator?.languages ?? []);
+const languages = (): readonly string[] => globalThis.navigator?.languages ?? [];
+
+/** For whoever reads another language as their first: dates and hours as most of the world has them. */
+const VARIANT: Record<Language, string> = { pt: 'pt-PT', en: 'en-GB' };
+
+const chosen = chooseLanguage(languages());
 
 export const language = (): Language => chosen;
 
 /** The tag to format dates with: the person's own variant when it is of the chosen language. */
 export function locale(): string {
-  return navigator.languages.find((tag) => tag.toLowerCase().startsWith(chosen)) ?? chosen;
+  return languages().find((tag) => tag.toLowerCase().startsWith(chosen)) ?? VARIANT[chosen];
 }
 
 export function t(key: Key, values: Record<string, string | number> = {}): string {

@@ -1,4 +1,6 @@
-import { locale } from '.';
+import { locale, t } from '.';
+
+const MINUTE_MS = 60_000;
 
 export function clockTime(moment: Date): string {
   return moment.toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' });
@@ -14,15 +16,50 @@ export function dayAndTime(moment: Date): string {
   });
 }
 
-/** 4:05, 1:04:05; with days when there are any: 2 d 1:04:05. */
+export function day(moment: Date): string {
+  return moment.toLocaleDateString(locale(), { weekday: 'short', day: 'numeric', month: 'short' });
+}
+
+/** For the middle of a sentence: at 14:00; on Mon, 5 Oct at 14:00 when that is not today. */
+export const at = (moment: Date, now = new Date()): string =>
+  isSameDay(moment, now)
+    ? t('atTime', { time: clockTime(moment) })
+    : t('atDay', { day: day(moment), time: clockTime(moment) });
+
+/** As `at`: until 14:00. */
+export const until = (moment: Date, now = new Date()): string =>
+  isSameDay(moment, now)
+    ? t('untilTime', { time: clockTime(moment) })
+    : t('untilDay', { day: day(moment), time: clockTime(moment) });
+
+export const isSameDay = (a: Date, b: Date): boolean => a.toDateString() === b.toDateString();
+
+/** From when to when; the day of the end only when it is another. */
+export function span(start: Date, end: Date): string {
+  return `${dayAndTime(start)} – ${isSameDay(start, end) ? clockTime(end) : dayAndTime(end)}`;
+}
+
+/** In words: 1 hora e 30 minutos, 45 minutes, 2 days and 1 hour. Never more than two units. */
+export function duration(minutes: number): string {
+  const whole = Math.max(0, Math.round(minutes));
+  const counts: [number, string][] = [
+    [Math.floor(whole / 1440), 'day'],
+    [Math.floor(whole / 60) % 24, 'hour'],
+    [whole % 60, 'minute'],
+  ];
+  const first = counts.findIndex(([count]) => count > 0);
+  const shown = first < 0 ? counts.slice(2) : counts.slice(first, first + 2);
+  const words = shown
+    .filter(([count], at) => count > 0 || at === 0)
+    .map(([count, unit]) =>
+      new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay: 'long' }).format(count),
+    );
+  return new Intl.ListFormat(locale(), { type: 'conjunction' }).format(words);
+}
+
+/** 4:05 in the last hour, in words before: nobody counts the seconds of a day. */
 export function countdown(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
-  const two = (value: number) => String(value).padStart(2, '0');
-  const days = Math.floor(seconds / 86_400);
-  const hours = Math.floor(seconds / 3600) % 24;
-  const minutes = Math.floor(seconds / 60) % 60;
-  const tail = `${two(minutes)}:${two(seconds % 60)}`;
-  if (days > 0) return `${days} d ${hours}:${tail}`;
-  if (hours > 0) return `${hours}:${tail}`;
-  return `${minutes}:${two(seconds % 60)}`;
+  if (seconds >= 3600) return duration(Math.ceil(ms / MINUTE_MS));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }

@@ -39,6 +39,13 @@ export const ScreenIcon = () => (
   </Icon>
 );
 
+export const ClockIcon = () => (
+  <Icon>
+    <circle cx="11" cy="12.5" r="7.7" />
+    <path d="M11 8.2v4.3l2.8 1.8M18.5 2.8v5M21 5.3h-5" />
+  </Icon>
+);
+
 export const HangUpIcon = () => (
   <svg class="icon" viewBox="0 0 24 24" fill="currentColor" aria-hidden="true" focusable="false">
     <path d="M12 8.7c-1.5 0-2.9.2-4.3.7v3c0 .4-.2.7-.5.8-.9.5-1.8 1-2.5 1.8-.2.2-.4.2-.7.2s-.5-.1-.7-.2L.9 12.6a1 1 0 0 1 0-1.3C3.8 8.5 7.7 6.8 12 6.8s8.2 1.7 11.1 4.5c.4.4.4.9 0 1.3L20.7 15c-.2.1-.4.2-.7.2s-.5 0-.7-.2c-.7-.8-1.6-1.3-2.5-1.8-.3-.1-.5-.4-.5-.8v-3c-1.4-.5-2.8-.7-4.3-.7Z" />

@@ -1,12 +1,40 @@
 import { type Answer, NO_ANSWER, type Problem } from '../api/http';
 import { t } from '../i18n';
+import { at, until as untilText } from '../i18n/time';
+
+const NOTHING_FREE = ['room_taken', 'capacity_exhausted'];
 
 /** What to tell a person about a refused request. */
 export function messageOf({ status, body }: Answer): string {
+  const problem = body as Problem | null;
   if (status === NO_ANSWER) return t('errorNetwork');
   if (status === 401) return t('errorSession');
+  if (status === 429) return t('errorThrottled');
+  // Nobody here has chosen a room, and its number says nothing to them.
+  if (problem?.code && NOTHING_FREE.includes(problem.code)) return t('errorConflict');
+  const opensAt = Date.parse(problem?.opens_at ?? '');
+  if (!Number.isNaN(opensAt)) return t('errorTooEarly', { at: at(new Date(opensAt)) });
+  const fields = problem?.errors?.map(({ message }) => message).filter(Boolean) ?? [];
+  if (fields.length > 0) return fields.map(sentence).join(' ');
   // The API speaks the person's language and knows the case better.
-  return (
-    (body as Problem | null)?.detail ?? t(status === 409 ? 'errorConflict' : 'errorUnexpected')
-  );
+  return problem?.detail ?? t(status === 409 ? 'errorConflict' : 'errorUnexpected');
+}
+
+function sentence(text: string): string {
+  const whole = text.trim().replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
+
+/** Why a booking can't last longer, with what follows it. */
+export function whyNotLonger(answer: Answer<Problem>, end: Date): string {
+  const until = freeUntil(answer);
+  if (until === null) return messageOf(answer);
+  if (until.getTime() - end.getTime() < 60_000) return t('extendNothingFree');
+  return t('extendFreeUntil', { until: untilText(until) });
+}
+
+/** Until when the room is free after a booking, when the API says so. */
+export function freeUntil({ body }: Answer<Problem>): Date | null {
+  const until = Date.parse(body?.free_until ?? '');
+  return Number.isNaN(until) ? null : new Date(until);
 }

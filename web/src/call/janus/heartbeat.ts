@@ -1,4 +1,4 @@
-import type { Clock } from '../ports';
+import type { Clock } from '../../clock';
 
 const EVERY_MS = 5000;
 const ANSWER_MS = 10_000;

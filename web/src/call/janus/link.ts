@@ -1,13 +1,6 @@
 import type { JanusJS } from 'janus-gateway';
-import type {
-  CallStats,
-  Clock,
-  Link,
-  LinkEvents,
-  LinkFailure,
-  LinkRequest,
-  Sample,
-} from '../ports';
+import type { Clock } from '../../clock';
+import type { CallStats, Link, LinkEvents, LinkFailure, LinkRequest, Sample } from '../ports';
 import { Heartbeat } from './heartbeat';
 import { type OpenSession, openSession } from './library';
 import { PcHealth } from './pcHealth';
@@ -27,7 +20,7 @@ export class JanusLink implements Link {
   private readonly heartbeat: Heartbeat;
   private publisher: JanusJS.PluginHandle | null = null;
   private health: PcHealth | null = null;
-  private subscription: { key: string; to: Subscription } | null = null;
+  private subscription: { key: string; feed: number; to: Subscription } | null = null;
   private privateId: number | undefined;
   private timers: (() => void)[] = [];
   private closed = false;
@@ -134,7 +127,8 @@ export class JanusLink implements Link {
     }
     if (message.publishers) this.roster.add(message.publishers);
     if (message.videoroom === 'joined') this.onJoined(message);
-    this.follow();
+    // Thrown out was their older connection, by the API and for a newer one of theirs.
+    this.follow(message.kicked !== undefined && message.kicked === this.subscription?.feed);
     if (jsep) {
       this.publisher?.handleRemoteJsep({ jsep, error: (error) => this.fail('janus', error) });
     }
@@ -171,13 +165,14 @@ export class JanusLink implements Link {
   }
 
   /** Receives whoever is the other person now. */
-  private follow(): void {
+  private follow(back: boolean): void {
     const other = this.roster.other;
     const key = other ? feedKey(other) : null;
     if (key === (this.subscription?.key ?? null)) return;
     this.subscription?.to.close();
     this.subscription = null;
-    this.events.peer(other ? (other.display ?? '') : null);
+    if (other) this.events.peer(other.display ?? '');
+    else this.events.peer(null, back);
     if (!other || key === null) return;
     const to: Subscription = new Subscription({
       session: this.session,
@@ -193,7 +188,7 @@ export class JanusLink implements Link {
       },
       gone: () => this.onGone(to),
     });
-    this.subscription = { key, to };
+    this.subscription = { key, feed: other.id, to };
   }
 
   private onGone(to: Subscription): void {

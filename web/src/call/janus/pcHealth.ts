@@ -1,4 +1,4 @@
-import type { Clock } from '../ports';
+import type { Clock } from '../../clock';
 
 const DISCONNECTED_MS = 5000;
 const CONNECT_MS = 15_000;

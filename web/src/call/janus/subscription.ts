@@ -1,5 +1,6 @@
 import type { JanusJS } from 'janus-gateway';
-import type { Clock, LinkFailure } from '../ports';
+import type { Clock } from '../../clock';
+import type { LinkFailure } from '../ports';
 import type { OpenSession } from './library';
 import { PcHealth } from './pcHealth';
 import { type Entry, NO_SUCH_FEED, type RoomMessage } from './videoroom';

@@ -1,15 +1,15 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
-import { bookingById, endBooking } from '../../api/bookings';
-import type { Phase } from '../../call/call';
+import { useEffect, useMemo } from 'preact/hooks';
+import type { Phase } from '../../call/snapshot';
 import type { Ticket } from '../../call/ticket';
 import { expose, type Wired, wireCall } from '../../call/wire';
-import { currentSession } from '../../session';
 import { useSnapshot } from '../hooks';
 import { Page } from '../Page';
 import { Interlude } from './Interlude';
 import { PreJoin } from './PreJoin';
 import { Stage } from './Stage';
 import { Status } from './Status';
+import { useBooked } from './useBooked';
+import { useHost } from './useHost';
 
 const ON_STAGE: Phase[] = ['joining', 'waiting_peer', 'connected', 'reconnecting'];
 const OVER: Phase[] = ['ended', 'denied', 'error'];
@@ -19,7 +19,8 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
   const { call, media } = wired;
   const snapshot = useSnapshot(call);
   const mediaState = useSnapshot(media);
-  const inviteUrl = useInviteUrl(ticket);
+  const booked = useBooked(ticket, call);
+  const host = useHost(ticket, call);
   useLife(wired);
 
   const over = OVER.includes(snapshot.phase);
@@ -33,13 +34,6 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
     await media.acquire();
     wired.enter(wired.display);
   };
-  const endForAll = async () => {
-    const session = currentSession();
-    if (ticket.kind !== 'booking' || !session) return false;
-    const { status } = await endBooking(session.token, ticket.id);
-    if (status === 204) call.leave('ended_for_all');
-    return status === 204;
-  };
   const leave = () => call.leave();
   const { audio, video } = mediaState.problems;
   const blocked = snapshot.phase === 'idle' && audio === 'denied' && video === 'denied';
@@ -47,14 +41,17 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
   if (ON_STAGE.includes(snapshot.phase)) {
     return (
       <main class="call">
-        <Status phase={snapshot.phase} />
+        <Status
+          phase={snapshot.phase}
+          {...(snapshot.moving ? { label: 'statusMoving' as const } : {})}
+        />
         <Stage
           snapshot={snapshot}
           media={media}
           mediaState={mediaState}
-          inviteUrl={inviteUrl}
+          inviteUrl={booked?.invite_url ?? null}
+          host={host}
           onHangUp={leave}
-          onEndForAll={endForAll}
         />
       </main>
     );
@@ -73,6 +70,7 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
         <PreJoin
           media={media}
           state={mediaState}
+          booked={booked}
           asksName={ticket.kind === 'invite'}
           onJoin={(name) => wired.enter(name)}
         />
@@ -116,17 +114,4 @@ function useLife(wired: Wired): void {
       wired.close();
     };
   }, [wired]);
-}
-
-/** The host may want to send the invite again while waiting. */
-function useInviteUrl(ticket: Ticket): string | null {
-  const [url, setUrl] = useState<string | null>(null);
-  useEffect(() => {
-    const session = currentSession();
-    if (ticket.kind !== 'booking' || !session) return;
-    void bookingById(session.token, ticket.id).then(({ status, body }) => {
-      if (status === 200) setUrl(body?.invite_url ?? null);
-    });
-  }, [ticket]);
-  return url;
 }

@@ -1,36 +1,35 @@
 import { useState } from 'preact/hooks';
+import type { Ends } from '../../call/term';
 import { t } from '../../i18n';
 import { canShareScreen } from '../../media/acquire';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
-import { HangUpIcon, ScreenIcon } from '../icons';
+import { useNow } from '../hooks';
+import { ClockIcon, HangUpIcon, ScreenIcon } from '../icons';
 import { DeviceButtons } from './DeviceButtons';
+import { EndForAll } from './EndForAll';
+import { Extend } from './Extend';
+import type { Host } from './useHost';
 
 interface Props {
   media: LocalMedia;
   state: MediaState;
-  host: boolean;
+  /** Null for a guest, and before we are in. */
+  host: Host | null;
+  ends: Ends | null;
   onHangUp(): void;
-  onEndForAll(): Promise<boolean>;
 }
 
-export function Controls({ media, state, host, onHangUp, onEndForAll }: Props) {
-  const [ending, setEnding] = useState(false);
-  const [failed, setFailed] = useState(false);
-
+export function Controls({ media, state, host, ends, onHangUp }: Props) {
+  const [extending, setExtending] = useState(false);
   const screenLabel = t(state.screen ? 'screenOff' : 'screenOn');
-  const endForAll = async () => {
-    if (ending) return;
-    setEnding(true);
-    setFailed(!(await onEndForAll()));
-    setEnding(false);
-  };
+  const now = useNow(host !== null);
+  // Once its time has passed, the call has its grace and no more.
+  const running = ends !== null && now < ends.bookedAt ? ends : null;
 
   return (
     <div class="controls">
-      {failed && (
-        <p class="notice" role="alert">
-          {t('endForAllFailed')}
-        </p>
+      {extending && host && running && (
+        <Extend ends={running} host={host} onClose={() => setExtending(false)} />
       )}
       <div class="controls-row" role="toolbar" aria-label={t('controls')}>
         <DeviceButtons media={media} state={state} />
@@ -46,6 +45,19 @@ export function Controls({ media, state, host, onHangUp, onEndForAll }: Props) {
             <ScreenIcon />
           </button>
         )}
+        {host && running && (
+          <button
+            type="button"
+            class={extending ? 'round active' : 'round'}
+            data-testid="extend"
+            aria-label={t('extend')}
+            aria-expanded={extending}
+            title={t('extend')}
+            onClick={() => setExtending(!extending)}
+          >
+            <ClockIcon />
+          </button>
+        )}
         <button
           type="button"
           class="round danger"
@@ -57,17 +69,7 @@ export function Controls({ media, state, host, onHangUp, onEndForAll }: Props) {
           <HangUpIcon />
         </button>
       </div>
-      {host && (
-        <button
-          type="button"
-          class="button end-all"
-          data-testid="end-for-all"
-          disabled={ending}
-          onClick={() => void endForAll()}
-        >
-          {t('endForAll')}
-        </button>
-      )}
+      {host && <EndForAll host={host} />}
     </div>
   );
 }

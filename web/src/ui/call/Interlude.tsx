@@ -1,6 +1,6 @@
-import type { Snapshot } from '../../call/call';
+import type { Snapshot } from '../../call/snapshot';
 import { type Key, t } from '../../i18n';
-import { countdown, dayAndTime } from '../../i18n/time';
+import { at, countdown } from '../../i18n/time';
 import { useNow } from '../hooks';
 import { ENDINGS, startingHelp } from './texts';
 
@@ -19,7 +19,7 @@ export function Interlude({ snapshot, onAgain, onHurry, onLeave }: Props) {
   if (phase === 'waiting' && opensAt !== null) {
     return (
       <Card title={t('waitingTitle', { time: countdown(opensAt - now) })} help="waitingHelp">
-        <p class="muted">{dayAndTime(new Date(opensAt))}</p>
+        <p class="muted">{t('opensAt', { at: at(new Date(opensAt)) })}</p>
         <Cancel onLeave={onLeave} />
       </Card>
     );

@@ -1,5 +1,7 @@
 import { useState } from 'preact/hooks';
+import type { Booked } from '../../call/booked';
 import { t } from '../../i18n';
+import { span } from '../../i18n/time';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
 import { DeviceButtons } from './DeviceButtons';
 import { mediaMessage } from './texts';
@@ -9,13 +11,17 @@ import { Video } from './Video';
 interface Props {
   media: LocalMedia;
   state: MediaState;
+  /** Null until the API has told. */
+  booked: Booked | null;
   /** A guest may say who they are; whoever booked is known. */
   asksName: boolean;
   onJoin(name: string): void;
 }
 
-export function PreJoin({ media, state, asksName, onJoin }: Props) {
-  const [name, setName] = useState('');
+export function PreJoin({ media, state, booked, asksName, onJoin }: Props) {
+  const [written, setWritten] = useState<string | null>(null);
+  // A guest who was invited by name is asked for none, and may give another.
+  const name = written ?? booked?.name ?? '';
   const preview = usePreview(media, state);
   const problem = mediaMessage(state);
   const nothing = state.ready && !state.mic && !state.camera && problem !== null;
@@ -27,7 +33,14 @@ export function PreJoin({ media, state, asksName, onJoin }: Props) {
 
   return (
     <form class="card prejoin" onSubmit={submit}>
-      <h1>{t('preJoinTitle')}</h1>
+      <div>
+        <h1>{t('preJoinTitle')}</h1>
+        {booked && (
+          <p class="muted" data-testid="booked-time">
+            {span(new Date(booked.start_time), new Date(booked.end_time))}
+          </p>
+        )}
+      </div>
       <div class="preview">
         <Video id="local-video" label={t('preview')} stream={preview} own mirrored={state.camera} />
         {state.asking && <p class="preview-note">{t('askingMedia')}</p>}
@@ -53,7 +66,7 @@ export function PreJoin({ media, state, asksName, onJoin }: Props) {
             autocomplete="name"
             maxLength={60}
             value={name}
-            onInput={(event) => setName(event.currentTarget.value)}
+            onInput={(event) => setWritten(event.currentTarget.value)}
           />
         </label>
       )}

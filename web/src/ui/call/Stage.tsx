@@ -1,12 +1,12 @@
 import { useCallback, useState } from 'preact/hooks';
-import type { Snapshot } from '../../call/call';
+import type { Snapshot } from '../../call/snapshot';
 import { t } from '../../i18n';
-import { countdown } from '../../i18n/time';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
-import { useForAWhile, useNow, useOnline, useWakeLock } from '../hooks';
+import { useWakeLock } from '../hooks';
 import { InviteLink } from '../InviteLink';
 import { Controls } from './Controls';
-import { mediaMessage } from './texts';
+import { Notices } from './Notices';
+import type { Host } from './useHost';
 import { usePreview } from './usePreview';
 import { Video } from './Video';
 
@@ -15,12 +15,13 @@ interface Props {
   media: LocalMedia;
   mediaState: MediaState;
   inviteUrl: string | null;
+  host: Host | null;
   onHangUp(): void;
-  onEndForAll(): Promise<boolean>;
 }
 
 /** The call itself: the other large, oneself in a corner, the controls below. */
-export function Stage({ snapshot, media, mediaState, inviteUrl, onHangUp, onEndForAll }: Props) {
+export function Stage(props: Props) {
+  const { snapshot, media, mediaState, inviteUrl } = props;
   const [blocked, setBlocked] = useState(false);
   const preview = usePreview(media, mediaState);
   const noteBlocked = useCallback(() => setBlocked(true), []);
@@ -30,11 +31,11 @@ export function Stage({ snapshot, media, mediaState, inviteUrl, onHangUp, onEndF
     setBlocked(false);
     void document.querySelector<HTMLVideoElement>('#remote-video')?.play();
   };
-  const { phase, peerName } = snapshot;
+  const { phase, peerName, moving } = snapshot;
   const name = peerName || t('other');
 
   return (
-    <div class="stage" data-phase={phase}>
+    <div class="stage" data-phase={moving ? 'moving' : phase}>
       <div class="remote">
         <Video
           id="remote-video"
@@ -56,7 +57,7 @@ export function Stage({ snapshot, media, mediaState, inviteUrl, onHangUp, onEndF
             )}
           </div>
         )}
-        {(phase === 'joining' || phase === 'reconnecting') && (
+        {(phase === 'joining' || phase === 'reconnecting') && !moving && (
           <div class="stage-note">
             <span class="spinner" aria-hidden="true" />
             <h1>{t(phase === 'joining' ? 'statusJoining' : 'statusReconnecting')}</h1>
@@ -82,29 +83,10 @@ export function Stage({ snapshot, media, mediaState, inviteUrl, onHangUp, onEndF
       <Controls
         media={media}
         state={mediaState}
-        host={snapshot.host}
-        onHangUp={onHangUp}
-        onEndForAll={onEndForAll}
+        host={snapshot.host ? props.host : null}
+        ends={snapshot.ends}
+        onHangUp={props.onHangUp}
       />
-    </div>
-  );
-}
-
-function Notices({ snapshot, mediaState }: { snapshot: Snapshot; mediaState: MediaState }) {
-  const online = useOnline();
-  const now = useNow(snapshot.endsAt !== null);
-  const device = useForAWhile(mediaMessage(mediaState));
-  return (
-    <div class="notices" role="status" aria-live="polite">
-      {!online && <p class="notice">{t('offline')}</p>}
-      {online && snapshot.troubled && <p class="notice">{t('troubled')}</p>}
-      {snapshot.endsAt !== null && (
-        // Each second would be read out aloud.
-        <p class="notice" aria-live="off">
-          {t('endsSoon', { time: countdown(snapshot.endsAt - now) })}
-        </p>
-      )}
-      {device && <p class="notice">{t(device)}</p>}
     </div>
   );
 }

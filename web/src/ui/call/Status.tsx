@@ -1,4 +1,4 @@
-import type { Phase } from '../../call/call';
+import type { Phase } from '../../call/snapshot';
 import { type Key, t } from '../../i18n';
 import { STATUS } from './texts';
 

@@ -1,4 +1,4 @@
-import type { Phase, Reason, Snapshot } from '../../call/call';
+import type { Phase, Reason, Snapshot } from '../../call/snapshot';
 import type { Key } from '../../i18n';
 import type { MediaState } from '../../media/localMedia';
 
@@ -27,6 +27,7 @@ export const ENDINGS: Record<Reason, Ending> = {
   left: { title: 'leftTitle', help: 'leftHelp', again: true },
   ended_for_all: { title: 'endedTitle', help: 'endedHelp', again: false },
   replaced: { title: 'replacedTitle', help: 'replacedHelp', again: true },
+  ended_by_host: { title: 'endedByHostTitle', help: 'endedByHostHelp', again: false },
   booking_over: { title: 'overTitle', help: 'overHelp', again: false },
   booking_cancelled: { title: 'cancelledTitle', help: 'cancelledHelp', again: false },
   invite_invalid: { title: 'inviteInvalidTitle', help: 'inviteInvalidHelp', again: false },

@@ -1,106 +1,109 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
+import { type Booking, book } from '../../api/bookings';
+import { Intent } from '../../api/intent';
+import { bookSeries, type Series } from '../../api/series';
 import { t } from '../../i18n';
 import { dayAndTime } from '../../i18n/time';
 import type { Session } from '../../session';
 import { InviteLink } from '../InviteLink';
-import { useBook } from './useBook';
+import { Trouble } from '../Trouble';
+import { useAction } from '../useAction';
+import { RepeatFields } from './RepeatFields';
+import { WhenFields } from './WhenFields';
+import { fieldsOf, later, proposedStart, type Repeat, seriesOf, startOf, type When } from './when';
 
-const DURATIONS = [15, 30, 45, 60, 90, 120];
+type Made = { kind: 'one'; booking: Booking } | { kind: 'series'; series: Series };
 
 export function BookLater(props: { session: Session; onBooked(): void; onSignedOut(): void }) {
-  const [first] = useState(() => fieldsOf(nextHour(new Date())));
-  const [date, setDate] = useState(first.date);
-  const [time, setTime] = useState(first.time);
-  const [minutes, setMinutes] = useState(60);
-  const [problem, setProblem] = useState<string | null>(null);
-  const [done, setDone] = useState<{ when: string; url: string | undefined } | null>(null);
-  const { busy, error, book } = useBook(props.session, props.onSignedOut);
+  const [when, setWhen] = useState<When>(proposed);
+  const [repeat, setRepeat] = useState<Repeat>('once');
+  const [count, setCount] = useState(4);
+  const [made, setMade] = useState<Made | null>(null);
+  const action = useAction(props.onSignedOut);
+  const [intent] = useState(() => new Intent());
+  const touched = useRef(false);
 
+  /** A page that stood open for hours proposes a time that has not passed. */
+  const opened = (open: boolean) => {
+    if (open && !touched.current) setWhen(proposed());
+  };
   const submit = async (event: Event) => {
     event.preventDefault();
-    setDone(null);
-    setProblem(null);
-    // Without an offset, a date and time are local: what the person means.
-    const start = new Date(`${date}T${time}`);
-    if (Number.isNaN(start.getTime()) || start.getTime() < Date.now()) {
-      setProblem(t('errorTime'));
+    setMade(null);
+    const start = startOf(when, new Date());
+    if (!(start instanceof Date)) {
+      action.say(t(start === 'skipped' ? 'errorSkipped' : 'errorTime'));
       return;
     }
-    const made = await book(start, minutes);
-    if (!made) return;
-    setDone({ when: dayAndTime(start), url: made.invite_url });
+    const done =
+      repeat === 'once'
+        ? await bookOnce(start, when.minutes)
+        : await bookMany(seriesOf(when, repeat, count));
+    if (!done) return;
+    setMade(done);
+    touched.current = false;
     props.onBooked();
   };
+  const bookOnce = async (start: Date, minutes: number): Promise<Made | null> => {
+    const wanted = {
+      start_time: start.toISOString(),
+      end_time: later(start, minutes).toISOString(),
+    };
+    const done = await action.run<Booking>(() =>
+      intent.send(wanted, (key) => book(props.session.token, wanted, key)),
+    );
+    return done?.kind === 'done' && done.body ? { kind: 'one', booking: done.body } : null;
+  };
+  const bookMany = async (wanted: ReturnType<typeof seriesOf>): Promise<Made | null> => {
+    const done = await action.run<Series>(() =>
+      intent.send(wanted, (key) => bookSeries(props.session.token, wanted, key)),
+    );
+    return done?.kind === 'done' && done.body ? { kind: 'series', series: done.body } : null;
+  };
 
-  const shown = problem ?? error;
   return (
-    <details>
+    <details data-testid="book-later" onToggle={(event) => opened(event.currentTarget.open)}>
       <summary>{t('laterTitle')}</summary>
       <form class="later" onSubmit={(event) => void submit(event)}>
-        <label class="field">
-          <span>{t('date')}</span>
-          <input
-            class="input"
-            type="date"
-            required
-            min={fieldsOf(new Date()).date}
-            value={date}
-            onInput={(event) => setDate(event.currentTarget.value)}
-          />
-        </label>
-        <label class="field">
-          <span>{t('time')}</span>
-          <input
-            class="input"
-            type="time"
-            required
-            value={time}
-            onInput={(event) => setTime(event.currentTarget.value)}
-          />
-        </label>
-        <label class="field">
-          <span>{t('duration')}</span>
-          <select
-            class="input"
-            value={minutes}
-            onChange={(event) => setMinutes(Number(event.currentTarget.value))}
-          >
-            {DURATIONS.map((n) => (
-              <option key={n} value={n}>
-                {t('minutes', { n })}
-              </option>
-            ))}
-          </select>
-        </label>
-        <button type="submit" class="button" disabled={busy}>
+        <WhenFields
+          value={when}
+          onChange={(value) => {
+            touched.current = true;
+            setWhen(value);
+          }}
+        />
+        <RepeatFields repeat={repeat} count={count} onRepeat={setRepeat} onCount={setCount} />
+        <button type="submit" class="button" data-testid="book" disabled={action.busy}>
           {t('book')}
         </button>
       </form>
-      {shown && (
-        <p class="problem" role="alert">
-          {shown}
-        </p>
-      )}
-      {done && (
-        <div role="status">
-          <p>{t('booked', { when: done.when })}</p>
-          {done.url && <InviteLink url={done.url} />}
+      <Trouble action={action} />
+      {made?.kind === 'one' && (
+        <div class="done" role="status">
+          <p>{t('booked', { when: dayAndTime(new Date(made.booking.start_time)) })}</p>
+          {made.booking.invite_url && <InviteLink url={made.booking.invite_url} />}
         </div>
       )}
+      {made?.kind === 'series' && <SeriesMade series={made.series} />}
     </details>
   );
 }
 
-function nextHour(now: Date): Date {
-  const hour = new Date(now);
-  hour.setHours(hour.getHours() + 1, 0, 0, 0);
-  return hour;
+function SeriesMade({ series }: { series: Series }) {
+  const starts = series.bookings.map((one) => new Date(one.start_time));
+  const [first, last] = [starts[0], starts.at(-1)];
+  if (!first || !last) return null;
+  return (
+    <p class="done" role="status">
+      {t('seriesBooked', {
+        n: starts.length,
+        first: dayAndTime(first),
+        last: dayAndTime(last),
+      })}
+    </p>
+  );
 }
 
-function fieldsOf(moment: Date): { date: string; time: string } {
-  const two = (value: number) => String(value).padStart(2, '0');
-  return {
-    date: `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`,
-    time: `${two(moment.getHours())}:${two(moment.getMinutes())}`,
-  };
+function proposed(): When {
+  return { ...fieldsOf(proposedStart(new Date())), minutes: 60 };
 }

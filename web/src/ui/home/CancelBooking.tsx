@@ -1,99 +1,79 @@
-import type { ComponentChildren } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { type Booking, cancelBooking } from '../../api/bookings';
+import { cancelSeries, type SeriesCancelled } from '../../api/series';
 import { t } from '../../i18n';
 import type { Session } from '../../session';
-import { cancelCall } from './cancelling';
+import { Dialog } from '../Dialog';
+import { Trouble } from '../Trouble';
+import { useAction } from '../useAction';
 
 interface Props {
+  booking: Booking;
   session: Session;
-  id: number;
   when: string;
-  /** What stands beside the button while nobody is asked anything. */
-  children: ComponentChildren;
-  onCancelled(): void;
+  onDone(news: string): void;
+  onClose(): void;
   onSignedOut(): void;
 }
 
-/** Cancels a booking, after asking in its own line. */
-export function CancelBooking(props: Props) {
-  const [asking, setAsking] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [refused, setRefused] = useState<string | null>(null);
-  const focus = useFocusOf(asking);
+/** Cancels a call, or all of its series that can still be cancelled, after asking. */
+export function CancelBooking({ booking, session, when, onDone, onClose, onSignedOut }: Props) {
+  const action = useAction(onSignedOut);
+  const { series_id: series } = booking;
 
-  const ask = (wanted: boolean) => {
-    setRefused(null);
-    setAsking(wanted);
+  const one = async () => {
+    const done = await action.run(() => cancelBooking(session.token, booking.booking_id));
+    if (done?.kind !== 'done') return;
+    onClose();
+    onDone(t('bookingCancelled', { when }));
   };
-  const cancel = async () => {
-    setBusy(true);
-    const outcome = await cancelCall(props.session, props.id);
-    setBusy(false);
-    setAsking(false);
-    if (outcome.kind === 'done') props.onCancelled();
-    else if (outcome.kind === 'signed_out') props.onSignedOut();
-    else setRefused(outcome.why);
-  };
-
-  if (asking) {
-    return (
-      <fieldset class="booking-sure" aria-label={t('cancelCallAt', { when: props.when })}>
-        <p>{t('cancelSure')}</p>
-        <div class="booking-actions">
-          <button
-            type="button"
-            class="button"
-            data-testid="cancel-booking-confirm"
-            disabled={busy}
-            onClick={() => void cancel()}
-          >
-            {t('cancelYes')}
-          </button>
-          <button
-            ref={focus}
-            type="button"
-            class="button quiet"
-            data-testid="cancel-booking-keep"
-            disabled={busy}
-            onClick={() => ask(false)}
-          >
-            {t('cancelNo')}
-          </button>
-        </div>
-      </fieldset>
+  const all = async (id: number) => {
+    const done = await action.run<SeriesCancelled>(() => cancelSeries(session.token, id));
+    if (done?.kind !== 'done') return;
+    const { cancelled = [], kept = [] } = done.body ?? {};
+    onClose();
+    onDone(
+      t(kept.length > 0 ? 'seriesCancelledPartly' : 'seriesCancelled', {
+        n: cancelled.length,
+        kept: kept.length,
+      }),
     );
-  }
-  return (
-    <>
-      <div class="booking-actions">
-        <button
-          ref={focus}
-          type="button"
-          class="button quiet"
-          data-testid="cancel-booking"
-          aria-label={t('cancelCallAt', { when: props.when })}
-          onClick={() => ask(true)}
-        >
-          {t('cancel')}
-        </button>
-        {props.children}
-      </div>
-      {refused && (
-        <p class="problem" role="alert">
-          {refused}
-        </p>
-      )}
-    </>
-  );
-}
+  };
 
-/** The focus goes where the buttons went, and never to what nobody has touched. */
-function useFocusOf(asking: boolean) {
-  const button = useRef<HTMLButtonElement>(null);
-  const before = useRef(asking);
-  useLayoutEffect(() => {
-    if (before.current !== asking) button.current?.focus();
-    before.current = asking;
-  }, [asking]);
-  return button;
+  return (
+    <Dialog title={t('cancelTitle')} testid="cancel-dialog" onClose={onClose}>
+      <p>{t(series ? 'cancelSureSeries' : 'cancelSure', { when })}</p>
+      <Trouble action={action} />
+      <div class="dialog-actions">
+        <button
+          type="button"
+          class="button"
+          data-testid="cancel-booking-keep"
+          disabled={action.busy}
+          onClick={onClose}
+        >
+          {t('cancelNo')}
+        </button>
+        {series && (
+          <button
+            type="button"
+            class="button danger"
+            data-testid="cancel-series-confirm"
+            disabled={action.busy}
+            onClick={() => void all(series)}
+          >
+            {t('cancelWhole')}
+          </button>
+        )}
+        <button
+          type="button"
+          class="button danger"
+          data-testid="cancel-booking-confirm"
+          disabled={action.busy}
+          onClick={() => void one()}
+        >
+          {t(series ? 'cancelOnlyThis' : 'cancelYes')}
+        </button>
+      </div>
+    </Dialog>
+  );
 }

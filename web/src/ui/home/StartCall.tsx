@@ -1,20 +1,35 @@
-import { useState } from 'preact/hooks';
-import type { Booking } from '../../api/bookings';
+import { useRef, useState } from 'preact/hooks';
+import { type Booking, book, type Wanted } from '../../api/bookings';
+import { Intent } from '../../api/intent';
 import { t } from '../../i18n';
 import type { Session } from '../../session';
 import { InviteLink } from '../InviteLink';
-import { useBook } from './useBook';
+import { Trouble } from '../Trouble';
+import { useAction } from '../useAction';
+import { later } from './when';
 
 const MINUTES = 60;
+/** So long an unanswered wish is still the same one; the API takes starts a little in the past. */
+const SAME_WISH_MS = 120_000;
 
 export function StartCall(props: { session: Session; onBooked(): void; onSignedOut(): void }) {
   const [booking, setBooking] = useState<Booking | null>(null);
-  const { busy, error, book } = useBook(props.session, props.onSignedOut);
+  const action = useAction(props.onSignedOut);
+  const [intent] = useState(() => new Intent());
+  const wish = useRef<{ at: number; wanted: Wanted } | null>(null);
 
   const start = async () => {
-    const made = await book(new Date(), MINUTES);
-    if (!made) return;
-    setBooking(made);
+    const now = Date.now();
+    if (!wish.current || now - wish.current.at > SAME_WISH_MS) {
+      wish.current = { at: now, wanted: wantedFrom(new Date(now)) };
+    }
+    const { wanted } = wish.current;
+    const done = await action.run<Booking>(() =>
+      intent.send(wanted, (key) => book(props.session.token, wanted, key)),
+    );
+    if (!intent.isOpen) wish.current = null;
+    if (done?.kind !== 'done' || !done.body) return;
+    setBooking(done.body);
     props.onBooked();
   };
 
@@ -41,17 +56,18 @@ export function StartCall(props: { session: Session; onBooked(): void; onSignedO
         type="button"
         class="button primary wide big"
         data-testid="start-call"
-        disabled={busy}
+        disabled={action.busy}
         onClick={() => void start()}
       >
-        {busy ? t('startingCall') : t('startCall')}
+        {action.busy ? t('startingCall') : t('startCall')}
       </button>
       <p class="muted">{t('startCallHelp')}</p>
-      {error && (
-        <p class="problem" role="alert">
-          {error}
-        </p>
-      )}
+      <Trouble action={action} />
     </section>
   );
 }
+
+const wantedFrom = (start: Date): Wanted => ({
+  start_time: start.toISOString(),
+  end_time: later(start, MINUTES).toISOString(),
+});

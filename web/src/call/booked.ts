@@ -1,0 +1,44 @@
+import { type BookingPhase, bookingById } from '../api/bookings';
+import type { Answer } from '../api/http';
+import { showInvite } from '../api/invites';
+import type { Refusal } from './grant';
+import type { Ticket } from './ticket';
+
+/** A booking as the API tells it to host and guest alike. Times are RFC 3339, by the server. */
+export interface Booked {
+  phase: BookingPhase;
+  start_time: string;
+  end_time: string;
+  opens_at?: string;
+  /** Of whom the invite is. */
+  name?: string | null;
+  /** The shared invite; the host alone is told. */
+  invite_url?: string | null;
+}
+
+export type Looked =
+  | { kind: 'booked'; booked: Booked }
+  | { kind: 'unknown'; retryAfterMs: number | null };
+
+/** Asks how the booking of a call fares. It takes no seat and changes nothing. */
+export async function look(ticket: Ticket, bearer: string | undefined): Promise<Looked> {
+  const answer: Answer<Booked> =
+    ticket.kind === 'invite'
+      ? await showInvite(ticket.token)
+      : await bookingById(bearer ?? '', ticket.id);
+  return lookedAt(answer);
+}
+
+export function lookedAt({ status, body, retryAfterMs }: Answer<Booked>): Looked {
+  const known = status === 200 && body && !Number.isNaN(Date.parse(body.end_time));
+  return known ? { kind: 'booked', booked: body } : { kind: 'unknown', retryAfterMs };
+}
+
+/**
+ * Why nobody can be in the call any more; null while they can. Past its end the call may go on for
+ * as long as its tokens do.
+ */
+export function finished(booked: Booked): Refusal | null {
+  if (booked.phase === 'ended') return 'ended_by_host';
+  return booked.phase === 'cancelled' ? 'booking_cancelled' : null;
+}

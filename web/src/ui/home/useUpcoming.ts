@@ -1,0 +1,52 @@
+import { useEffect, useState } from 'preact/hooks';
+import { type Booking, upcomingBookings } from '../../api/bookings';
+
+const EVERY_MS = 60_000;
+
+export interface Upcoming {
+  bookings: Booking[];
+  /** By how much the server's clock is ahead of this browser's. */
+  aheadMs: number;
+}
+
+/**
+ * The person's calls to come, read again when one is made or changed (a new `version`), when the
+ * page is looked at again, and each minute, for what may be done with one depends on the time.
+ */
+export function useUpcoming(token: string, version: number, onSignedOut: () => void) {
+  const [upcoming, setUpcoming] = useState<Upcoming | null>(null);
+  const [failed, setFailed] = useState(false);
+
+  // A new version means to look again.
+  useEffect(() => {
+    let stale = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const read = async () => {
+      clearTimeout(timer);
+      const { status, body, retryAfterMs, serverTime } = await upcomingBookings(token);
+      if (stale) return;
+      setFailed(status !== 200);
+      if (status === 200) {
+        setUpcoming({ bookings: inOrder(body ?? []), aheadMs: serverTime - Date.now() });
+      }
+      if (status === 401) onSignedOut();
+      else timer = setTimeout(look, Math.max(EVERY_MS, retryAfterMs ?? 0));
+    };
+    const look = () => {
+      if (document.visibilityState === 'visible') void read();
+    };
+    void read();
+    document.addEventListener('visibilitychange', look);
+    return () => {
+      stale = true;
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', look);
+    };
+  }, [token, version]);
+
+  return { upcoming, failed };
+}
+
+function inOrder(bookings: Booking[]): Booking[] {
+  return [...bookings].sort((a, b) => Date.parse(a.start_time) - Date.parse(b.start_time));
+}
