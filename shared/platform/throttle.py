@@ -13,7 +13,7 @@ import asyncio
 import ipaddress
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -179,6 +179,9 @@ class Counters:
     """How long Redis is left alone once it has failed; then one request tries it."""
     QUIET = timedelta(minutes=1)
     """Between two lines in the log about it."""
+    SHARDS = 256
+    """Of the memory: with each request the package looks through all keys of a storage for those
+    that have expired."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = url
@@ -196,10 +199,10 @@ class Counters:
             window = Window(*await storage.get_sliding_window(name, seconds), seconds)
             return taken, window.quota(item.amount)
 
-        return await self._use(work)
+        return await self._use(name, work)
 
     async def _use(
-        self, work: Callable[[Store], Awaitable[tuple[bool, Quota]]]
+        self, name: str, work: Callable[[Store], Awaitable[tuple[bool, Quota]]]
     ) -> tuple[bool, Quota]:
         from limits.errors import StorageError
 
@@ -212,7 +215,7 @@ class Counters:
                 return answer
             except (StorageError, OSError, TimeoutError) as error:
                 self._leave_alone(error)
-        return await work(self._own)
+        return await work(self._own[hash(name) % self.SHARDS])
 
     def _may_ask(self) -> bool:
         now = self._clock.now()
@@ -230,10 +233,10 @@ class Counters:
             logs.event("throttle.store_down", level=logging.WARNING, reason=repr(error))
 
     @cached_property
-    def _own(self) -> Store:
+    def _own(self) -> Sequence[Store]:
         from limits.aio.storage import MemoryStorage
 
-        return MemoryStorage()
+        return [MemoryStorage() for _ in range(self.SHARDS)]
 
     @cached_property
     def _shared(self) -> Store:

@@ -17,6 +17,9 @@ from typing import Any
 from local.ports import Ports, taken
 from tests.tree import ENVIRONMENT, linked_tree
 
+PLENTY = {"SUROGA_RATE_CALLER": "100000/minute", "SUROGA_RATE_ADDRESS": "100000/minute"}
+"""A test asks more than a person does, and all of it comes from one address."""
+
 
 class System:
     """`log` is what it printed; `events(name)` its structured lines of one kind.
@@ -30,7 +33,7 @@ class System:
         self.port = _free_port()
         self.url = f"http://localhost:{self.port}"
         self.output = state / "output.log"
-        self._environment = environment
+        self._environment = {**PLENTY, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, seconds: float = 90) -> None:

@@ -35,6 +35,10 @@ class Answer:
 class Door:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
         self.world = World(**settings)
+        self.serve(monkeypatch)
+
+    def serve(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """This world is the one whose services answer from now on."""
         monkeypatch.setattr(shared.bootstrap, "services", lambda: self.world.services)
 
     def token(self, who: str = "alice", tenant: str = "acme", *roles: str) -> str:

@@ -162,6 +162,25 @@ async def test_an_answer_401_counts_more(throttle: Make) -> None:
     assert (DENIED, Counters.PATIENCE) == (10, 0.3)
 
 
+async def test_a_request_looks_through_few_of_many_keys_and_those_expire(
+    throttle: Make, clock: ManualClock
+) -> None:
+    limits = throttle(rate_address="off")
+
+    def kept() -> list[int]:
+        return [len(storage.storage) for storage in limits._counters._own]  # type: ignore[union-attr]
+
+    for n in range(2560):
+        await come(limits, Caller(f"user-{n}", "acme", frozenset()))
+    assert sum(kept()) == 2560
+    assert max(kept()) < 10 * 4
+    clock.advance(minutes=3)
+    for n in range(1000):
+        await come(limits, Caller(f"other-{n}", "acme", frozenset()))
+        await asyncio.sleep(0)
+    assert sum(kept()) < 2560
+
+
 # Redis.
 
 
