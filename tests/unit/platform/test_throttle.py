@@ -168,7 +168,7 @@ async def test_a_request_looks_through_few_of_many_keys_and_those_expire(
     limits = throttle(rate_address="off")
 
     def kept() -> list[int]:
-        return [len(storage.storage) for storage in limits._counters._own]  # type: ignore[union-attr]
+        return [len(storage.storage) for storage in limits._counters._own]
 
     for n in range(2560):
         await come(limits, Caller(f"user-{n}", "acme", frozenset()))
