@@ -6,7 +6,13 @@ import azure.functions as func
 
 from functions.door import Call, Reply, operation
 from functions.queue import received
-from shared.calls.models import InviteJoinRequest, JoinRequest, Ticket
+from shared.calls.models import (
+    InviteJoinRequest,
+    InviteShown,
+    InviteShowRequest,
+    JoinRequest,
+    Ticket,
+)
 from shared.platform.queues import JANUS_EVENTS
 
 bp = func.Blueprint()
@@ -41,6 +47,21 @@ async def bookings_join(call: Call[JoinRequest]) -> Reply:
 )
 async def invites_join(call: Call[InviteJoinRequest]) -> Reply:
     return Reply(200, await call.services.joining.by_invite(call.body, call.address))
+
+
+@operation(
+    bp,
+    "POST",
+    "api/v1/invites/show",
+    summary="Show the booking of an invite",
+    tag="calls",
+    answer=InviteShown,
+    body=InviteShowRequest,
+    signed_in=False,
+    problems=(400, 401, 410, 503),
+)
+async def invites_show(call: Call[InviteShowRequest]) -> Reply:
+    return Reply(200, await call.services.joining.show(call.body))
 
 
 @operation(

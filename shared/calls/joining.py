@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, NoReturn
 
 from shared.audit.models import plain_address
 from shared.bookings.claims import home_of
-from shared.bookings.models import Booking, Room, State
+from shared.bookings.models import SHARED_LINK, Booking, Guest, Room, State
 from shared.bookings.rows import Stored
 from shared.bookings.service import Bookings
-from shared.calls.models import InviteJoinRequest, JoinRequest, Seat, Ticket, Visit
-from shared.calls.presence import USER
+from shared.calls.models import (
+    InviteJoinRequest,
+    InviteShown,
+    InviteShowRequest,
+    JoinRequest,
+    Seat,
+    Ticket,
+    Visit,
+)
+from shared.calls.presence import INVITED, USER
 from shared.calls.store import CallStore, Seats
 from shared.fleet.service import FleetService, Ready, Waiting
 from shared.janus.keys import room_secret, vm_keys
@@ -51,8 +59,17 @@ class Person:
 
     id: str
     display: str
-    host: bool
     address: str
+    host: bool = False
+
+    def seat(self, nonce: str) -> str:
+        """The key of their seat: whoever booked or has an own invite has one, wherever their newest
+        browser is. The shared invite is anybody's, so each browser that has it is somebody else."""
+        if self.host:
+            return HOST
+        shared = self.id == INVITED + SHARED_LINK
+        browser = f"{self.id}\n{nonce}" if shared else self.id
+        return hashlib.sha256(browser.encode()).hexdigest()[:16]
 
 
 class Joining:
@@ -84,23 +101,49 @@ class Joining:
         if stored is None or stored.booking.booker != caller.sub:
             raise Problem(404, "booking_not_found", {"booking_id": str(booking_id)})
         display = request.display or caller.display[:80]
-        person = Person(USER + caller.sub, display, True, plain_address(address))
+        person = Person(USER + caller.sub, display, plain_address(address), host=True)
         return await self._join(stored, person, request.nonce)
 
     async def by_invite(self, request: InviteJoinRequest, address: str) -> Ticket:
-        """As `by_booker`, and 401 for an invite that is forged."""
-        invite = self._invites.read(request.token)
+        """As `by_booker`, and 401 for an invite that is forged, 410 for one that is revoked."""
+        stored, guest = await self._invited(request.token)
+        display = request.display or (guest.name or "")[:80]
+        person = Person(INVITED + guest.id, display, plain_address(address))
+        ticket = await self._join(stored, person, request.nonce)
+        # Whoever revokes looks for seats afterwards, and we look for that: one sees the other.
+        try:
+            await self._invited(request.token)
+        except Problem:
+            await self._store.dismiss(ticket.room_id, ticket.booking_id, person.id)
+            raise
+        return ticket
+
+    async def show(self, request: InviteShowRequest) -> InviteShown:
+        """What the page needs to know without joining. Problems: 401 forged, 410 revoked."""
+        stored, guest = await self._invited(request.token)
+        booking = stored.booking
+        return InviteShown(
+            booking_id=booking.booking_id,
+            start_time=booking.start,
+            end_time=booking.end,
+            phase=self._bookings.phase(booking),
+            opens_at=self._bookings.opens_at(booking),
+            name=guest.name,
+        )
+
+    async def _invited(self, token: str) -> tuple[Stored, Guest]:
+        invite = self._invites.read(token)
         stored = await self._bookings.find(invite.tenant, invite.booking_id)
         if stored is None:
             raise Problem(401, "invite_invalid")
-        display = request.display or ""
-        person = Person(f"invite:{invite.jti}", display, False, plain_address(address))
-        return await self._join(stored, person, request.nonce)
+        guest = stored.booking.guest(invite.jti)
+        if guest is None:
+            raise Problem(410, "invite_revoked")
+        return stored, guest
 
-    def invite_token(self, booking: Booking) -> str:
-        """The link's token for the other person: it ends with the booking."""
-        expires = booking.end + self._settings.join_grace
-        return self._invites.issue(booking.booking_id, booking.tenant, expires, "guest")
+    def invite_token(self, booking: Booking, invite_id: str = SHARED_LINK) -> str:
+        """What the link of one invite holds; the same each time."""
+        return self._invites.issue(booking.booking_id, booking.tenant, invite_id)
 
     async def _join(self, stored: Stored, person: Person, nonce: str) -> Ticket:
         booking = stored.booking
@@ -153,11 +196,9 @@ class Joining:
     ) -> Visit:
         """Takes a seat, or its own again; the seat's former participant is out when it returns.
 
-        Whoever booked has one seat, wherever their newest browser is, and always gets it. Guests
-        share one invite, so each of their browsers is somebody else; they get what is left.
+        Whoever booked always gets one; guests get what is left.
         """
-        browser = f"{person.id}\n{nonce}"
-        key = HOST if person.host else hashlib.sha256(browser.encode()).hexdigest()[:16]
+        key = person.seat(nonce)
         for _ in range(TRIES):
             present, seats = await asyncio.gather(
                 self._present(located.janus, room),

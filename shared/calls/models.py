@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from shared.bookings.models import Phase
 from shared.platform.clock import iso, parse
 from shared.platform.ids import NONCE
 from shared.platform.payload import IceServer, Payload, Utc
 from shared.platform.tables import Row, Value
 
 Nonce = Annotated[str, Field(pattern=NONCE)]
+InviteToken = Annotated[str, Field(min_length=1, max_length=4096)]
 Display = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -25,10 +27,27 @@ class JoinRequest(Payload):
     display: Display | None = None
 
 
+class InviteShowRequest(Payload):
+    """`token` is the invite from the link's fragment."""
+
+    token: InviteToken
+
+
+class InviteShown(Payload):
+    """What its invite tells of a booking, before the call and after it; `name` is the guest's."""
+
+    booking_id: int
+    start_time: Utc
+    end_time: Utc
+    phase: Phase
+    opens_at: Utc
+    name: str | None = None
+
+
 class InviteJoinRequest(JoinRequest):
     """`token` is the invite from the link's fragment."""
 
-    token: Annotated[str, Field(min_length=1, max_length=4096)]
+    token: InviteToken
 
 
 class Ticket(Payload):

@@ -11,6 +11,9 @@ from shared.platform import logs
 USER = "user:"
 """Begins the `person` of whoever has signed in."""
 
+INVITED = "invite:"
+"""Begins the `person` of whoever comes by an invite, whose id follows."""
+
 
 def news(room_id: int, before: Visit, after: Visit) -> Iterator[AuditEntry]:
     """What `before` did not know of yet."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.audit.service import AuditTrail
 from shared.calls.models import Call, Visit
-from shared.calls.presence import news
+from shared.calls.presence import INVITED, news
 from shared.calls.records import CHANGES, calls, joined, left, recognise
 from shared.calls.store import CallStore, call_row
 from shared.events.catalogue import DomainEvent, EventType
@@ -114,6 +114,14 @@ class Calls:
         """Somebody made up a participant id: the next pass of the reconciler throws them out."""
         if event["type"] == "joined":
             logs.event("call.stranger", room_id=room_id)
+            await self._fleet.wake()
+
+    async def on_event(self, event: DomainEvent) -> None:
+        """Subscriber: whose invite is revoked loses the seat, and the next pass throws them out."""
+        if event.type is EventType.INVITE_REVOKED:
+            room_id, booking_id = int(event.data["room_id"]), int(event.data["booking_id"])
+            person = INVITED + str(event.data["invite_id"])
+            await self._store.dismiss(room_id, booking_id, person)
             await self._fleet.wake()
 
     # -- looking -------------------------------------------------------------------------------

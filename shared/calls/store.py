@@ -81,6 +81,20 @@ class CallStore:
             if row.data["participant_id"] == visit.participant_id:
                 await self._tables.commit(TABLE, pk, [Delete(row.rk, row.etag)])
 
+    async def dismiss(self, room_id: int, booking_id: int, person: str) -> None:
+        """Frees every seat of this person."""
+        seats = await self.seats(room_id, booking_id)
+        for seat in seats.taken:
+            visit = seats.visits.get(seat.participant_id)
+            if visit and visit.person == person:
+                await self._free(room_id, seat)
+
+    async def _free(self, room_id: int, seat: Seat) -> None:
+        try:
+            await self._tables.commit(TABLE, str(room_id), [Delete(seat.rk)])
+        except Conflict:
+            return  # free already
+
     async def open_calls(self) -> list[tuple[int, int]]:
         """(room, booking) of the calls that may be going on."""
         rows = await self._tables.query(TABLE, OPEN)

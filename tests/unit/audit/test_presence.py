@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from shared.calls.models import Ticket
+from shared.calls.models import InviteJoinRequest, JoinRequest, Ticket
 from shared.platform.tables import StorageUnavailable
 from tests.fakes.janus import FakeJanus
-from tests.world import ALICE_AT, GUEST_AT, World
+from tests.world import ALICE, ALICE_AT, GUEST_AT, World
 
 
 class Killed(BaseException):
@@ -86,6 +86,24 @@ async def test_who_joins_and_leaves_is_told_with_time_and_address() -> None:
     assert (third["actor"], third["action"], third["address"], third["at"]) == (
         "invite:guest", "call.leave", GUEST_AT, "2026-06-10T09:05:01Z",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "address"), [("\udcff\n", "??"), ("", ""), ("9" * 99, "9" * 64)]
+)
+async def test_no_header_keeps_anybody_out(header: str, address: str) -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    joining, request = world.services.joining, JoinRequest(nonce="nonce-123")
+    token = joining.invite_token(booked.booking)
+    invited = InviteJoinRequest(token=token, nonce="nonce-123")
+    t = Talk(world, janus, [
+        await joining.by_booker(ALICE, booked.booking.booking_id, request, header),
+        await joining.by_invite(invited, header),
+    ])  # fmt: skip
+    await t.tell("joined", t.alice, t.guest)
+    assert [row["address"] for row in t.trail()] == [address, address]
 
 
 async def test_a_ticket_alone_is_no_join() -> None:

@@ -15,7 +15,7 @@ from shared.events.catalogue import PLATFORM_TENANT, Audit, DomainEvent, EventTy
 from shared.platform import logs
 from shared.platform.auth import Caller
 from shared.platform.problems import Problem
-from shared.platform.tables import Insert
+from shared.platform.tables import Conflict, Insert
 from tests.world import ADMIN, ALICE, EVE, World
 
 OPERATOR = Caller("olga", "acme", frozenset({"operator"}))
@@ -298,6 +298,16 @@ async def test_an_active_tenants_page_is_one_request() -> None:
     assert len(world.tables.requests) == 3, "the rest of today, and the two days before at once"
 
 
+async def test_the_days_before_the_cursor_are_not_read_again() -> None:
+    world = World()
+    await history(world, days=20, each=5)
+    since = world.now - timedelta(days=90)
+    _, after = await entries(world, since=since, limit=50)
+    world.tables.requests.clear()
+    page, _ = await entries(world, since=since, limit=5, after=after)
+    assert world.tables.requests[0][2] == f"{page[0].at:%Y%m%d}|acme"
+
+
 async def test_a_quiet_tenants_page_reads_each_day_once() -> None:
     world = World()
     await entries(world, since=world.now - timedelta(days=90), limit=10)
@@ -363,6 +373,21 @@ async def test_a_purge_that_is_killed_is_finished_by_the_next_one(verb: str, at:
     left = len(rows(world))
     assert left
     assert await world.services.audit.purge() == left
+    assert not rows(world)
+
+
+async def test_a_purge_whose_answer_was_lost_goes_on() -> None:
+    world = World(audit_days=1)
+    await history(world, days=1, each=250)
+    world.clock.advance(days=2)
+    lost = iter([True])
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        if verb == "commit!" and next(lost, False):
+            raise Conflict("the SDK has sent it twice")
+
+    world.tables.fail = fail
+    await world.services.audit.purge()
     assert not rows(world)
 
 
