@@ -505,6 +505,15 @@ describe('the end of the booked time', () => {
     expect(call.snapshot).toMatchObject({ participant: 2, ends: { extended: true } });
   });
 
+  test('a short extension is moved to before its own end, for then nobody is let in', async () => {
+    await connected(ten(), granted({ participant_id: 2, end_time: '2026-06-20T11:02:00Z' }, HOUR));
+    world.looked = booked('running', 2 * MINUTE);
+    await world.clock.advance(7 * MINUTE - 1);
+    expect(world.asks).toBe(1);
+    await world.clock.advance(1);
+    expect(call.snapshot).toMatchObject({ participant: 2 });
+  });
+
   test('an extension of our own needs no question', async () => {
     await connected(ten());
     const { booked: longer } = booked('running', 30 * MINUTE) as Extract<

@@ -59,6 +59,7 @@ describe('the API’s answer', () => {
 
   test.each([
     [409, 'room_full', { kind: 'full' }],
+    [410, 'invite_revoked', { kind: 'denied', why: 'invite_revoked' }],
     [410, 'booking_over', { kind: 'over', why: 'booking_over' }],
     [410, 'booking_cancelled', { kind: 'over', why: 'booking_cancelled' }],
     [404, 'not_found', { kind: 'denied', why: 'not_found' }],

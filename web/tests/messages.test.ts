@@ -35,6 +35,15 @@ describe('a refusal', () => {
     );
   });
 
+  test('has no moment in the writing of programs', () => {
+    const errors = [{ field: 'end_time', message: `must be before ${NOON}` }];
+    for (const body of [{ detail: `It begins at ${NOON}.` }, { detail: 'Invalid.', errors }]) {
+      const text = messageOf(answer(400, body));
+      expect(text).toMatch(/Sat,? 20 Jun.* \d\d:00\.$/);
+      expect(text).not.toMatch(ISO);
+    }
+  });
+
   test('tells when the room opens in the time of whoever reads', () => {
     const text = messageOf(answer(403, { detail: `It opens at ${NOON}.`, opens_at: NOON }));
     expect(text).toMatch(/^The room opens on .*20.* at \d\d:\d\d/);

@@ -20,6 +20,7 @@ export type RoomState = 'waiting' | 'starting' | 'retrying';
 /** Why nobody, or not this person, can enter. */
 export type Refusal =
   | 'invite_invalid'
+  | 'invite_revoked'
   | 'ended_by_host'
   | 'signed_out'
   | 'not_found'

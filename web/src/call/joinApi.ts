@@ -60,6 +60,7 @@ export function outcomeOf(
     case 409:
       return { kind: 'full' };
     case 410:
+      if (code === 'invite_revoked') return { kind: 'denied', why: code };
       return {
         kind: 'over',
         why: code === 'booking_cancelled' ? 'booking_cancelled' : 'booking_over',

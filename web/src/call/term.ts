@@ -7,7 +7,7 @@ const NEAR_MS = 10_000;
 /** So long before the booked end, and after it, a change is likely and matters. */
 const NEAR_WITHIN_MS = 180_000;
 /**
- * Before the tokens expire, time enough to try again for fresh ones. Not earlier: each move is a
+ * Before it is too late for fresh tokens, time enough to try again. Not earlier: each move is a
  * moment without the other, and an end that grows several times needs but one.
  */
 const MOVE_BEFORE_MS = 300_000;
@@ -131,9 +131,9 @@ export class Term {
   private planMove(): void {
     this.cancelMove();
     if (!this.ends || msOf(this.ends.bookedTime) <= msOf(this.tokensTime)) return;
+    // Nobody is let in past the booked end, which may come before the expiry of what we have.
+    const left = Math.min(this.expiresAt, this.ends.bookedAt) - this.ports.clock.now();
     const spread = MOVE_SPREAD_MS * this.ports.random();
-    const left = this.expiresAt - this.ports.clock.now();
-    // Of a life shorter than that, the larger part should still be ahead.
     const delay = Math.max(left - MOVE_BEFORE_MS, 0) + Math.min(spread, left / 4);
     this.cancelMove = this.after(delay, () => this.events.outgrown());
   }

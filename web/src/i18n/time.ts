@@ -36,7 +36,9 @@ export const isSameDay = (a: Date, b: Date): boolean => a.toDateString() === b.t
 
 /** From when to when; the day of the end only when it is another. */
 export function span(start: Date, end: Date): string {
-  return `${dayAndTime(start)} – ${isSameDay(start, end) ? clockTime(end) : dayAndTime(end)}`;
+  if (!isSameDay(start, end)) return `${dayAndTime(start)} – ${dayAndTime(end)}`;
+  // The times stay on one line.
+  return `${day(start)}, ${clockTime(start)}\u00a0–\u00a0${clockTime(end)}`;
 }
 
 /** In words: 1 hora e 30 minutos, 45 minutes, 2 days and 1 hour. Never more than two units. */

@@ -1,8 +1,11 @@
 import { type Answer, NO_ANSWER, type Problem } from '../api/http';
 import { t } from '../i18n';
-import { at, until as untilText } from '../i18n/time';
+import { at, dayAndTime, until as untilText } from '../i18n/time';
 
 const NOTHING_FREE = ['room_taken', 'capacity_exhausted'];
+const TOO_LATE = ['cancel_too_late', 'change_too_late'];
+/** RFC 3339, as programs write a moment. */
+const MOMENT = /\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)/g;
 
 /** What to tell a person about a refused request. */
 export function messageOf({ status, body }: Answer): string {
@@ -11,17 +14,25 @@ export function messageOf({ status, body }: Answer): string {
   if (status === 401) return t('errorSession');
   if (status === 429) return t('errorThrottled');
   // Nobody here has chosen a room, and its number says nothing to them.
-  if (problem?.code && NOTHING_FREE.includes(problem.code)) return t('errorConflict');
+  if (NOTHING_FREE.includes(problem?.code ?? '')) return t('errorConflict');
+  if (TOO_LATE.includes(problem?.code ?? '')) return t('tooLateToChange');
   const opensAt = Date.parse(problem?.opens_at ?? '');
   if (!Number.isNaN(opensAt)) return t('errorTooEarly', { at: at(new Date(opensAt)) });
   const fields = problem?.errors?.map(({ message }) => message).filter(Boolean) ?? [];
   if (fields.length > 0) return fields.map(sentence).join(' ');
   // The API speaks the person's language and knows the case better.
-  return problem?.detail ?? t(status === 409 ? 'errorConflict' : 'errorUnexpected');
+  return humane(problem?.detail) ?? t(status === 409 ? 'errorConflict' : 'errorUnexpected');
+}
+
+/** Moments in the local time of whoever reads. */
+function humane<T extends string | undefined>(text: T): T {
+  return text?.replace(MOMENT, (moment) => dayAndTime(new Date(moment))) as T;
 }
 
 function sentence(text: string): string {
-  const whole = text.trim().replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
+  const whole = humane(text)
+    .trim()
+    .replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
 

@@ -31,6 +31,7 @@ export const ENDINGS: Record<Reason, Ending> = {
   booking_over: { title: 'overTitle', help: 'overHelp', again: false },
   booking_cancelled: { title: 'cancelledTitle', help: 'cancelledHelp', again: false },
   invite_invalid: { title: 'inviteInvalidTitle', help: 'inviteInvalidHelp', again: false },
+  invite_revoked: { title: 'inviteRevokedTitle', help: 'inviteRevokedHelp', again: false },
   signed_out: { title: 'signedOutTitle', help: 'signedOutHelp', again: false },
   not_found: { title: 'notFoundTitle', help: 'notFoundHelp', again: false },
   forbidden: { title: 'forbiddenTitle', help: 'forbiddenHelp', again: false },
