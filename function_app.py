@@ -14,9 +14,13 @@ from functions import (
     docs,
     fleet,
     health,
+    housekeeping,
+    invites,
     outbox,
     pages,
+    reminders,
     rooms,
+    series,
     sign_in,
 )
 
@@ -30,9 +34,13 @@ for module in (
     docs,
     fleet,
     health,
+    housekeeping,
+    invites,
     outbox,
     pages,
+    reminders,
     rooms,
+    series,
     sign_in,
 ):
     app.register_functions(module.bp)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import azure.functions as func
 from pydantic import Field
 
 from functions.door import Call, Reply, operation
 from functions.paging import Paging, next_link
-from shared.bookings.models import Booking, Status
+from functions.views import booking_detail, booking_fields, invite_view
+from shared.bookings.models import Status
 from shared.bookings.payloads import (
     BookingCreate,
     BookingCreated,
     BookingDetail,
+    BookingExtend,
+    BookingPatch,
     BookingView,
 )
+
+if TYPE_CHECKING:
+    from shared.bookings.making import Booked
 
 bp = func.Blueprint()
 
@@ -39,18 +45,23 @@ class BookingQuery(Paging):
     status=201,
     answer=BookingCreated,
     body=BookingCreate,
-    problems=(400, 404, 409, 503),
+    problems=(400, 404, 409, 422, 503),
     scope="bookings:write",
+    keyed=True,
 )
 async def bookings_create(call: Call[BookingCreate]) -> Reply:
-    bookings = call.services.bookings
-    booked = await bookings.create(call.caller, call.body, call.address)
-    body = BookingCreated(
-        **_fields(call, booked.booking),
-        password=bookings.password(booked.room),
-        invite_url=call.services.invite_url(booked.booking),
-    )
-    return Reply(201, body, {"Location": f"/api/v1/bookings/{booked.booking.booking_id}"})
+    def answer(booked: Booked) -> Reply:
+        booking = booked.booking
+        body = BookingCreated(
+            **booking_fields(call, booking),
+            password=call.services.bookings.password(booked.room),
+            invite_url=call.services.invite_url(booking),
+            guests=tuple(invite_view(call, booking, guest) for guest in booking.guests),
+        )
+        return Reply(201, body, {"Location": f"/api/v1/bookings/{booking.booking_id}"})
+
+    once = call.once(answer)
+    return answer(await call.services.bookings.create(call.caller, call.body, call.address, once))
 
 
 @operation(
@@ -69,7 +80,7 @@ async def bookings_list(call: Call[None]) -> Reply:
     page = await call.services.bookings.own(
         call.caller, status=query.status, day=query.date, after=query.after, limit=query.limit
     )
-    views = [BookingView(**_fields(call, booking)) for booking in page.items]
+    views = [BookingView(**booking_fields(call, booking)) for booking in page.items]
     return Reply(200, views, next_link(call.request.url, query, page.next))
 
 
@@ -84,14 +95,42 @@ async def bookings_list(call: Call[None]) -> Reply:
     scope="bookings:read",
 )
 async def bookings_get(call: Call[None]) -> Reply:
-    bookings = call.services.bookings
-    stored = await bookings.get(call.caller, call.id("booking_id"))
-    booking, extra = stored.booking, {}
-    if bookings.shows_password(booking):
-        extra["password"] = bookings.password(await bookings.room_of(stored))
-    if booking.status(bookings.now()) == "upcoming":
-        extra["invite_url"] = call.services.invite_url(booking)
-    return Reply(200, BookingDetail(**_fields(call, booking), **extra))
+    stored = await call.services.bookings.get(call.caller, call.id("booking_id"))
+    return Reply(200, await booking_detail(call, stored))
+
+
+@operation(
+    bp,
+    "PATCH",
+    ONE,
+    summary="Move a booking to another time or room before it starts",
+    tag="bookings",
+    answer=BookingDetail,
+    body=BookingPatch,
+    problems=(400, 403, 404, 409, 503),
+    scope="bookings:write",
+)
+async def bookings_reschedule(call: Call[BookingPatch]) -> Reply:
+    number = call.id("booking_id")
+    stored = await call.services.bookings.reschedule(call.caller, number, call.body, call.address)
+    return Reply(200, await booking_detail(call, stored))
+
+
+@operation(
+    bp,
+    "POST",
+    f"{ONE}/extend",
+    summary="Let a running booking end later, when nothing follows",
+    tag="bookings",
+    answer=BookingDetail,
+    body=BookingExtend,
+    problems=(400, 404, 409, 503),
+    scope="bookings:write",
+)
+async def bookings_extend(call: Call[BookingExtend]) -> Reply:
+    number = call.id("booking_id")
+    stored = await call.services.bookings.extend(call.caller, number, call.body, call.address)
+    return Reply(200, await booking_detail(call, stored))
 
 
 @operation(
@@ -137,20 +176,3 @@ async def bookings_cancel(call: Call[None]) -> Reply:
 async def bookings_end(call: Call[None]) -> Reply:
     await call.services.bookings.end(call.caller, call.id("booking_id"), call.address)
     return Reply(204)
-
-
-def _fields(call: Call[Any], booking: Booking) -> dict[str, object]:
-    bookings = call.services.bookings
-    until = bookings.free_until(call.caller, booking)
-    return {
-        "booking_id": booking.booking_id,
-        "room_id": booking.room_id,
-        "start_time": booking.start,
-        "end_time": booking.end,
-        "status": booking.status(bookings.now()),
-        "phase": bookings.phase(booking),
-        "opens_at": bookings.opens_at(booking),
-        "cancel_until": until,
-        "change_until": until,
-        "series_id": booking.series_id or None,
-    }

@@ -20,13 +20,18 @@ from shared.audit.store import AuditStore
 from shared.bookings.calendar import Calendar
 from shared.bookings.contention import Contention
 from shared.bookings.finding import RoomFinder
+from shared.bookings.guests import Guests
+from shared.bookings.ics import CalendarFiles
 from shared.bookings.index import BookingIndex
 from shared.bookings.making import Maker
 from shared.bookings.models import SHARED_LINK, Booking
 from shared.bookings.moving import Mover
+from shared.bookings.reminders import Reminders
 from shared.bookings.room_service import RoomService
 from shared.bookings.rooms import Rooms
+from shared.bookings.series import SeriesService
 from shared.bookings.service import Bookings
+from shared.bookings.sweeper import Sweeper
 from shared.calls.joining import Joining
 from shared.calls.receiver import JanusEvents
 from shared.calls.service import Calls
@@ -98,6 +103,13 @@ class Services:
         mover = Mover(calendar, finder, *shared, settings, clock, ids)
         self.rooms = RoomService(calendar, rooms, hosts, settings, clock)
         self.bookings = Bookings(maker, mover, calendar, rooms, index, outbox, settings, clock)
+        self.series = SeriesService(
+            self.bookings, calendar, finder, *shared, ports.tables, settings, clock, ids
+        )
+        self.sweeper = Sweeper(calendar, settings, clock)
+        self.guests = Guests(ports.tables, self.bookings, calendar, contention, outbox, clock, ids)
+        self.calendar_files = CalendarFiles(settings, clock)
+        self.reminders = Reminders(ports.tables, calendar, outbox, settings, clock)
         keeper = RoomKeeper(fleet_store, self.bookings, secrets, clock)
         driver = Driver(fleet_store, ports.compute, ports.janus, keeper, outbox, settings, clock)
         self.reconciler = Reconciler(
@@ -121,6 +133,7 @@ class Services:
                 log_event,
                 self.audit.on_event,
                 self.bookings.on_event,
+                self.series.on_event,
                 self.fleet.on_event,
                 self.calls.on_event,
             ],

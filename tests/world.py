@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from shared.bookings.making import Booked
-from shared.bookings.payloads import BookingCreate
+from shared.bookings.payloads import BookingCreate, BookingExtend, BookingPatch, SeriesCreate
+from shared.bookings.rows import Stored
+from shared.bookings.series import Repeated
 from shared.bootstrap import Ports, Services
 from shared.calls.models import InviteJoinRequest, JoinRequest, Ticket
 from shared.events.catalogue import DomainEvent
@@ -86,6 +88,46 @@ class World:
         self, start: float = 0, minutes: float = 60, *, who: Caller = ALICE, room: int | None = None
     ) -> Booked:
         return await self.services.bookings.create(who, self.request(start, minutes, room), "")
+
+    async def move(
+        self,
+        booked: Booked | Stored,
+        start: float,
+        minutes: float = 60,
+        *,
+        who: Caller = ALICE,
+        room: int | None = None,
+    ) -> Stored:
+        """`start` in minutes from now."""
+        request = self.request(start, minutes)
+        patch = BookingPatch(start_time=request.start_time, end_time=request.end_time, room_id=room)
+        number = booked.booking.booking_id
+        return await self.services.bookings.reschedule(who, number, patch, "")
+
+    async def extend(self, booked: Booked | Stored, minutes: float) -> Stored:
+        """`minutes` beyond the booked end."""
+        request = BookingExtend(end_time=booked.booking.end + timedelta(minutes=minutes))
+        return await self.services.bookings.extend(ALICE, booked.booking.booking_id, request, "")
+
+    async def repeat(
+        self,
+        rrule: str,
+        start: float = 60,
+        minutes: float = 60,
+        *,
+        zone: str = "UTC",
+        room: int | None = None,
+        once: Any = None,
+    ) -> Repeated:
+        request = self.request(start, minutes)
+        series = SeriesCreate(
+            start_time=request.start_time,
+            end_time=request.end_time,
+            time_zone=zone,
+            rrule=rrule,
+            room_id=room,
+        )
+        return await self.services.series.create(ALICE, series, "", once)
 
     async def tick(self) -> None:
         await self.services.tick()

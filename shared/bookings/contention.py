@@ -33,7 +33,7 @@ class Contention:
     async def run(self, pk: str, attempt: Callable[[int], Awaitable[T]]) -> T:
         """Calls `attempt(0)`, `attempt(1)`, … until one is not `Contended`.
 
-        Raises Problem 503 for those who wait too long: nobody queues up behind a storage that hangs.
+        Raises Problem 503 for who waits too long: nobody queues up behind a storage that hangs.
         """
         turn = self._turns.of(pk)
         try:

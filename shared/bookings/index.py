@@ -5,6 +5,8 @@ A hint whose booking never came to be, or has moved, is skipped by whoever reads
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -26,14 +28,22 @@ class BookingIndex:
         self._tables = tables
 
     async def put(self, booking: Booking) -> None:
-        row = Upsert(cursor(booking), {"booking_id": booking.booking_id})
-        await self._tables.commit(TABLE, f"{booking.tenant}|{booking.booker}", [row])
+        await self.put_all([booking])
+
+    async def put_all(self, bookings: Sequence[Booking]) -> None:
+        """Of one booker."""
+        for some in _chunks(bookings):
+            rows = [Upsert(cursor(each), {"booking_id": each.booking_id}) for each in some]
+            await self._tables.commit(TABLE, _pk(some[0]), rows)
+
+    async def drop_all(self, bookings: Sequence[Booking]) -> None:
+        """Best effort, as `drop`."""
+        await asyncio.gather(*(self.drop(booking) for booking in bookings))
 
     async def drop(self, booking: Booking) -> None:
         """Best effort, for a booking that was refused: a hint too many is only skipped."""
         try:
-            pk = f"{booking.tenant}|{booking.booker}"
-            await self._tables.commit(TABLE, pk, [Delete(cursor(booking))])
+            await self._tables.commit(TABLE, _pk(booking), [Delete(cursor(booking))])
         except (Conflict, StorageUnavailable):
             return
 
@@ -46,6 +56,15 @@ class BookingIndex:
         start = max(start, after + "\x7f" if after else "")
         rows = await self._tables.query(TABLE, f"{tenant}|{booker}", start, end, limit)
         return [Hint(row.rk, int(row.data["booking_id"])) for row in rows]
+
+
+def _pk(booking: Booking) -> str:
+    return f"{booking.tenant}|{booking.booker}"
+
+
+def _chunks(bookings: Sequence[Booking]) -> list[Sequence[Booking]]:
+    """As many as one transaction takes."""
+    return [bookings[n : n + 100] for n in range(0, len(bookings), 100)]
 
 
 def cursor(booking: Booking) -> str:

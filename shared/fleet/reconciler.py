@@ -104,7 +104,8 @@ class Reconciler:
             if claim and claim.ended:
                 over[number] = Leaving(replace(placement, end=claim.end), forced=True)
             else:
-                over[number] = Leaving(placement, forced=claim is None and now < placement.end)
+                stays = claim and (claim.start, claim.end) == (placement.start, placement.end)
+                over[number] = Leaving(placement, forced=not stays and now < placement.end)
         return over
 
     def _plan(

@@ -30,7 +30,13 @@ BOOTING = timedelta(minutes=10)
 """How long a machine may take to start before calls on it count as down."""
 
 MOVING = frozenset(
-    {EventType.BOOKING_CREATED, EventType.BOOKING_CANCELLED, EventType.BOOKING_ENDED}
+    {
+        EventType.BOOKING_CREATED,
+        EventType.BOOKING_CANCELLED,
+        EventType.BOOKING_ENDED,
+        EventType.BOOKING_RESCHEDULED,
+        EventType.BOOKING_EXTENDED,
+    }
 )
 
 if TYPE_CHECKING:
@@ -183,7 +189,9 @@ class FleetService:
     async def on_event(self, event: DomainEvent) -> None:
         """Subscriber: a booking for now must not wait for the next tick."""
         if event.type in MOVING:
-            start = parse(str(event.data["start_time"]))
+            data = event.data
+            starts = [str(one["start_time"]) for one in (data, data.get("previous", data))]
+            start = min(parse(each) for each in starts)
             if start - self._settings.vm_lead <= self._clock.now():
                 await self.wake()
 

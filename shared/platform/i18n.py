@@ -87,6 +87,10 @@ MESSAGES: dict[str, Message] = {
         "Reserva não encontrada.",
         "The booking was not found: check its id in your list of bookings.",
     ),
+    "series_not_found": Message(
+        "Série de reservas não encontrada.",
+        "The series of bookings was not found: check its id.",
+    ),
     "invalid_request": Message(
         "Parâmetros ausentes ou inválidos: {fields}.",
         "Missing or invalid parameters: {fields}.",
@@ -182,6 +186,19 @@ MESSAGES: dict[str, Message] = {
     "invite_revoked": Message(
         "O convite foi revogado.",
         "The invite was revoked: ask the host for a new one.",
+    ),
+    "invite_not_found": Message(
+        "Convite não encontrado.",
+        "The invite was not found: check its id in the booking's list of invites.",
+    ),
+    "booking_closed": Message(
+        "A reserva terminou ou foi cancelada.",
+        "The booking is over or was cancelled: make a new one.",
+    ),
+    "too_many_guests": Message(
+        "A reserva já teve o máximo de {limit} convites.",
+        "The booking has as many invites as it can have ({limit}): use one of them, or the shared "
+        "link.",
     ),
     "admin_only": Message(
         "Apenas um administrador o pode fazer.",

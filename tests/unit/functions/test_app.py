@@ -31,13 +31,18 @@ TRIGGERS = {
     "audit_purge": "timer 0 30 3 * * *",
     "auth_config": "GET api/v1/auth/config",
     "auth_token": "POST api/v1/auth/token",
+    "bookings_calendar": "GET api/v1/bookings/{booking_id:long}/calendar.ics",
     "bookings_cancel": "POST api/v1/bookings/{booking_id:long}/cancel",
     "bookings_create": "POST api/v1/bookings",
     "bookings_delete": "DELETE api/v1/bookings/{booking_id:long}",
     "bookings_end": "POST api/v1/bookings/{booking_id:long}/end",
+    "bookings_extend": "POST api/v1/bookings/{booking_id:long}/extend",
     "bookings_get": "GET api/v1/bookings/{booking_id:long}",
     "bookings_join": "POST api/v1/bookings/{booking_id:long}/join",
     "bookings_list": "GET api/v1/bookings",
+    "bookings_remind": "timer 0 * * * * *",
+    "bookings_reschedule": "PATCH api/v1/bookings/{booking_id:long}",
+    "calendar_sweep": "timer 30 */5 * * * *",
     "call_page": "GET call",
     "calls_record": "queue janus-events",
     "docs_page": "GET docs",
@@ -45,7 +50,12 @@ TRIGGERS = {
     "fleet_wake": "queue fleet-wake",
     "health": "GET health",
     "home_page": "GET {ignored:maxlength(0)?}",
+    "invites_calendar": ("GET api/v1/bookings/{booking_id:long}/invites/{invite_id}/calendar.ics"),
+    "invites_create": "POST api/v1/bookings/{booking_id:long}/invites",
     "invites_join": "POST api/v1/invites/join",
+    "invites_list": "GET api/v1/bookings/{booking_id:long}/invites",
+    "invites_qr": "GET api/v1/bookings/{booking_id:long}/invites/{invite_id}/qr",
+    "invites_revoke": "DELETE api/v1/bookings/{booking_id:long}/invites/{invite_id}",
     "invites_show": "POST api/v1/invites/show",
     "janus_events": "POST janus/events",
     "openapi_json": "GET openapi.json",
@@ -53,6 +63,9 @@ TRIGGERS = {
     "rooms_create": "POST api/v1/rooms",
     "rooms_get": "GET api/v1/rooms/{room_id:long}",
     "rooms_list": "GET api/v1/rooms",
+    "series_cancel": "DELETE api/v1/series/{series_id:long}",
+    "series_create": "POST api/v1/series",
+    "series_get": "GET api/v1/series/{series_id:long}",
 }
 
 
@@ -95,7 +108,15 @@ PATHS = [
     "api/v1/bookings/7",
     "api/v1/bookings/7/cancel",
     "api/v1/bookings/7/end",
+    "api/v1/bookings/7/extend",
     "api/v1/bookings/7/join",
+    "api/v1/bookings/7/calendar.ics",
+    "api/v1/bookings/7/invites",
+    "api/v1/bookings/7/invites/guest",
+    "api/v1/bookings/7/invites/guest/calendar.ics",
+    "api/v1/bookings/7/invites/guest/qr",
+    "api/v1/series",
+    "api/v1/series/7",
     "api/v1/invites/join",
     "api/v1/invites/show",
     "api/v1/audit",
@@ -106,7 +127,12 @@ PATHS = [
 
 def _pattern(route: str) -> str:
     """The strictest reading that still accepts whatever the host may accept."""
-    special = {r"{ignored:maxlength(0)?}": "", "{*path}": ".+", "{key_id}": "[^/]+"}
+    special = {
+        r"{ignored:maxlength(0)?}": "",
+        "{*path}": ".+",
+        "{key_id}": "[^/]+",
+        "{invite_id}": "[^/]+",
+    }
     parts = re.split(r"({[^}]*})", route)
     return "".join(special.get(p, r"-?\d+") if p.startswith("{") else re.escape(p) for p in parts)
 
@@ -115,7 +141,7 @@ def test_routes_are_disjoint() -> None:
     """No request can meet two functions, so the platform's order never decides."""
     routes = [t.split(" ") for t in TRIGGERS.values() if t.split(" ")[0].isupper()]
     for path in PATHS:
-        for method in ("GET", "POST", "DELETE"):
+        for method in ("GET", "POST", "PATCH", "DELETE"):
             meets = [r for m, r in routes if m == method and re.fullmatch(_pattern(r), path)]
             assert len(meets) <= 1, (method, path, meets)
     unmet = [r for m, r in routes if not any(re.fullmatch(_pattern(r), p) for p in PATHS)]
@@ -139,7 +165,8 @@ os.environ.__class__ = Watched
 before = set(sys.modules)
 import function_app
 heavy = ("aiohttp", "azure.core", "azure.data", "azure.storage", "azure.identity", "jwt",
-         "cryptography", "requests", "pydantic_settings", "limits", "redis")
+         "cryptography", "requests", "pydantic_settings", "limits", "redis",
+         "icalendar", "segno", "dateutil")
 loaded = [m for m in set(sys.modules) - before if m.startswith(heavy)]
 assert not loaded, loaded
 """

@@ -12,7 +12,10 @@ from tests.unit.functions.asking import Answer, Door
 NAMING = [op for op in OPERATIONS if op.signed_in and "{" in op.route]
 LISTING = [op for op in OPERATIONS if op.signed_in and "{" not in op.route and op.method == "GET"]
 
-BODIES: dict[str, Any] = {"bookings_join": {"nonce": "nonce-alice"}}
+BODIES: dict[str, Any] = {
+    "bookings_join": {"nonce": "nonce-alice"},
+    "bookings_extend": {"end_time": "2026-06-10T10:30:00Z"},
+}
 """What an operation of the list above must be sent to get as far as looking for the thing."""
 
 
@@ -25,10 +28,12 @@ class Acme(Door):
         key = await self.ask(
             "api_keys_create", {"name": "k", "scopes": ["rooms:read"]}, token=admin
         )
+        series = await self.world.repeat("FREQ=WEEKLY;COUNT=2")
         await self.world.drain()
         return {
             "booking_id": str(booked.booking.booking_id),
             "room_id": str(booked.room.room_id),
+            "series_id": str(series.series_id),
             "key_id": key.body["key_id"],
         }
 
@@ -54,7 +59,9 @@ async def test_another_tenants_thing_is_a_404(acme: Acme, op: Operation) -> None
     assert foreign.status == 404, foreign.body
     assert acme.world.tables.rows == before, "and nothing was changed"
     nothing = await acme.try_as(
-        "evil", op, {**ids, "booking_id": "2026061000999999", "room_id": "9"}
+        "evil",
+        op,
+        {**ids, "booking_id": "2026061000999999", "room_id": "9", "series_id": "2026061000999999"},
     )
     same = ("code", "title", "detail")
     said = [str({k: a.body[k] for k in same}) for a in (foreign, nothing)]

@@ -1,0 +1,17 @@
+"""Timers that bring to an end what was left half done, and forget what has had its time."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from shared.platform import logs
+
+bp = func.Blueprint()
+
+
+@bp.timer_trigger("timer", "30 */5 * * * *")
+async def calendar_sweep(timer: func.TimerRequest) -> None:
+    from shared.bootstrap import services
+
+    logs.new_operation()
+    await services().sweeper.run()

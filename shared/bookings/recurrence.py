@@ -1,0 +1,147 @@
+"""When a series of bookings takes place (RFC 5545, 3.3.10): wall-clock times of a time zone. Pure.
+
+09:00 stays 09:00 when the clocks change; each booking lasts as long as the first one. A time that
+the clocks skip is refused with its date; of one that comes twice the first is meant, unless the
+start was given with an offset: then whichever of the two the start itself is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from shared.platform.clock import iso
+from shared.platform.problems import FieldError, Problem, invalid
+
+if TYPE_CHECKING:
+    from dateutil.rrule import rrule
+
+MOST = 104
+"""Occurrences: two years of weeks. With the house's limits, about what one transaction can tell."""
+
+FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+NUMBERS = r"[+-]?\d{1,3}(,[+-]?\d{1,3})*"
+PARTS = {
+    "FREQ": "|".join(FREQUENCIES),
+    "INTERVAL": r"[1-9]\d{0,2}",
+    "COUNT": r"[1-9]\d{0,3}",
+    "UNTIL": r"\d{8}(T\d{6}Z?)?",
+    "WKST": "MO|TU|WE|TH|FR|SA|SU",
+    "BYDAY": r"([+-]?\d{0,2}(MO|TU|WE|TH|FR|SA|SU))(,[+-]?\d{0,2}(MO|TU|WE|TH|FR|SA|SU))*",
+    "BYMONTHDAY": NUMBERS,
+    "BYMONTH": NUMBERS,
+    "BYSETPOS": NUMBERS,
+}
+
+
+def occurrences(
+    start: datetime, end: datetime, zone_name: str, rule: str, latest: datetime
+) -> list[tuple[datetime, datetime]]:
+    """The intervals in UTC, the first one first. `start` and `end`: naive (wall clock of the zone)
+    or with an offset; nothing begins after `latest`.
+
+    Raises Problem 400 that names the field and, for a time that does not exist, its date.
+    """
+    zone = _zone(zone_name)
+    first, length = _first(start, end, zone)
+    wall = first.replace(tzinfo=None, fold=0)
+    parts = _parts(rule)
+    last = latest.astimezone(zone).replace(tzinfo=None)
+    walls = list(islice(_walls(parts, wall, zone, last), MOST + 1))
+    if len(walls) > MOST:
+        raise _bad("rrule", f"gives more than {MOST} bookings: set COUNT or an earlier UNTIL")
+    if not walls or walls[0] != wall:
+        raise _bad("start_time", "must be the first time that rrule gives")
+    if "COUNT" in parts and len(walls) < int(parts["COUNT"]):
+        raise _bad("rrule", f"goes on after {iso(latest)}, which is as far as one may book")
+    starts = [_moment(each, first.fold, zone) for each in walls]
+    if any(start + length > following for start, following in pairwise(starts)):
+        raise _bad("end_time", "must not be after the next booking of the series begins")
+    return [(moment, moment + length) for moment in starts]
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+/-]*", name):
+            raise ZoneInfoNotFoundError(name)
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise _bad("time_zone", "must be an IANA name like Europe/Lisbon") from None
+
+
+def _first(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[datetime, timedelta]:
+    """The first start in the zone (its `fold` says which one is meant), and the length."""
+    if (start.tzinfo is None) != (end.tzinfo is None):
+        raise _bad("end_time", "must have an offset if start_time has one, and none if not")
+    if start.tzinfo is None:
+        begin, finish = _moment(start, 0, zone), _moment(end, 0, zone, "end_time")
+        if finish <= begin < _moment(end, 1, zone, "end_time"):
+            finish = _moment(end, 1, zone, "end_time")  # from the first 01:45 to the second 01:15
+    else:
+        begin, finish = start.astimezone(UTC), end.astimezone(UTC)
+    return begin.astimezone(zone), finish - begin
+
+
+def _moment(wall: datetime, fold: int, zone: ZoneInfo, field: str = "start_time") -> datetime:
+    """The moment at which the zone's clocks show this time."""
+    moment = wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None, fold=0) != wall.replace(fold=0):
+        raise _bad(field, f"{wall:%Y-%m-%d %H:%M} does not exist in {zone.key}: the clocks skip it")
+    return moment
+
+
+def _parts(rule: str) -> Mapping[str, str]:
+    text = rule.strip().upper().removeprefix("RRULE:")
+    parts: dict[str, str] = {}
+    for part in filter(None, text.split(";")):
+        name, _, value = part.partition("=")
+        if name in parts or name not in PARTS or not re.fullmatch(PARTS[name], value):
+            raise _bad("rrule", f"{part[:40]} is not understood; parts: {', '.join(PARTS)}")
+        parts[name] = value
+    if "FREQ" not in parts:
+        raise _bad("rrule", f"must have a FREQ: {', '.join(FREQUENCIES)}")
+    if ("COUNT" in parts) == ("UNTIL" in parts):
+        raise _bad("rrule", "must have either COUNT or UNTIL")
+    return parts
+
+
+def _walls(
+    parts: Mapping[str, str], wall: datetime, zone: ZoneInfo, last: datetime
+) -> Iterator[datetime]:
+    """Wall-clock times; bounded, because a rule may match no day for ever."""
+    until = _until(parts["UNTIL"], zone) if "UNTIL" in parts else last
+    if until > last:
+        raise _bad("rrule", f"UNTIL must not be after {last:%Y-%m-%d}, as far as one may book")
+    rest = ";".join(f"{k}={v}" for k, v in parts.items() if k not in ("COUNT", "UNTIL"))
+    return islice(_rule(rest, wall, until), int(parts.get("COUNT", MOST + 1)))
+
+
+def _rule(text: str, wall: datetime, until: datetime) -> rrule:
+    from dateutil.rrule import rrulestr
+
+    try:
+        rule = rrulestr(text, dtstart=wall)
+        return cast("rrule", rule).replace(until=until)
+    except ValueError as error:
+        raise _bad("rrule", str(error)) from None
+
+
+def _until(text: str, zone: ZoneInfo) -> datetime:
+    """A day counts as a whole; a time with `Z` is UTC (RFC 5545, 3.3.10)."""
+    try:
+        if len(text) == 8:
+            return datetime.strptime(text + "235959", "%Y%m%d%H%M%S")  # noqa: DTZ007 (wall clock)
+        wall = datetime.strptime(text.rstrip("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
+    except ValueError:
+        raise _bad("rrule", f"UNTIL={text} is no date") from None
+    if text.endswith("Z"):
+        return wall.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    return wall
+
+
+def _bad(field: str, message: str) -> Problem:
+    return invalid([FieldError(field, message)])
