@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from functions.answers import Reply as Reply  # handlers need this module alone
 from functions.answers import pack, problem_reply, response, unpack
 from shared.platform import logs
+from shared.platform.i18n import Language, language
 from shared.platform.once import Once, Replay
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload
 from shared.platform.problems import FieldError, Problem, invalid
@@ -55,6 +56,7 @@ class Operation:
     scope: str
     keyed: bool
     throttled: bool
+    media: tuple[str, ...]
 
 
 OPERATIONS: list[Operation] = []
@@ -78,6 +80,11 @@ class Call(Generic[B]):
     @property
     def address(self) -> str:
         return _address(self.request)
+
+    @property
+    def language(self) -> Language:
+        """In which to answer."""
+        return language(self.request.headers.get("accept-language"))
 
     def once(self, answer: Callable[[T], Reply]) -> Once[T] | None:
         """The request's Idempotency-Key, when it has one; `answer` says what a replay repeats."""
@@ -130,12 +137,13 @@ def operation(
     scope: str = "",
     keyed: bool = False,
     throttled: bool = True,
+    media: tuple[str, ...] = (),
 ) -> Callable[[Handler[B]], Handler[B]]:
     """Registers the handler as one Azure function, named like it, and as an operation.
 
     `scope`: what an API key must be allowed to do; without one no API key may. `keyed`: takes an
     Idempotency-Key (`Call.once`). `throttled`: rate limits hold; not for what machines and probes
-    call.
+    call. `media`: the types of an answer that is a file and no JSON.
     """
 
     def register(handler: Handler[B]) -> Handler[B]:
@@ -154,6 +162,7 @@ def operation(
             scope=scope,
             keyed=keyed,
             throttled=throttled,
+            media=media,
         )
         run = _function(handler, described)
         blueprint.function_name(described.name)(

@@ -113,6 +113,8 @@ def _ref(model: type[Payload]) -> dict[str, Any]:
 
 def _answer(op: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {"description": TITLES_OK.get(op.status, "OK")}
+    if op.media:
+        return {**described, "content": {media: FILES[media] for media in op.media}}
     item = _item(op.answer)
     if item is None:
         return described
@@ -124,6 +126,13 @@ def _answer(op: Operation) -> dict[str, Any]:
         }
     return {**described, "content": {"application/json": {"schema": schema}}}
 
+
+FILES: dict[str, dict[str, Any]] = {
+    "image/png": {},
+    "image/svg+xml": {"schema": {"type": "string"}},
+    "text/calendar": {"schema": {"type": "string"}},
+}
+"""What is inside of files; one without a schema is binary."""
 
 TITLES_OK = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done"}
 

@@ -86,7 +86,8 @@ class CalendarFiles:
             for before in self._alarms:
                 event.add_component(_alarm(-before, _title(sheet)))
         file.add_component(event)
-        return file.to_ical()
+        content: bytes = file.to_ical()
+        return content
 
     def _event(self, booking: Booking, sheet: Sheet) -> Event:
         from icalendar import Event, vUri

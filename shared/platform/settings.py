@@ -40,6 +40,13 @@ def _json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
+def _listed(value: Any) -> Any:
+    """A JSON list, or items with commas between."""
+    if not isinstance(value, str) or value.lstrip().startswith("["):
+        return _json(value)
+    return [item.strip() for item in value.split(",")]
+
+
 def _long_secret(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < 32:
         raise ValueError("should be a random string of at least 32 characters")
@@ -93,6 +100,9 @@ class Settings(BaseSettings):
     cancel_notice: timedelta = timedelta(hours=1)
     password_early: timedelta = timedelta(minutes=30)
     call_gap: timedelta = timedelta(seconds=20)
+    reminders: Annotated[
+        tuple[timedelta, ...], NoDecode, BeforeValidator(_listed), Field(max_length=5)
+    ] = (timedelta(hours=1),)
     audit_days: int = Field(default=90, ge=1, le=3650)
     ice_servers: Annotated[list[IceServer], NoDecode, BeforeValidator(_json)] = []
 
@@ -159,6 +169,14 @@ class Settings(BaseSettings):
         if value < timedelta(0):
             raise ValueError("should be a duration of zero or more, like PT30M")
         return value
+
+    @field_validator("reminders")
+    @classmethod
+    def _reminders(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+        minute = timedelta(minutes=1)
+        if any(each % minute or not minute <= each <= timedelta(days=7) for each in value):
+            raise ValueError("should be whole minutes, from PT1M to P7D each")
+        return tuple(sorted(set(value)))
 
     @model_validator(mode="after")
     def _together(self) -> Settings:

@@ -14,6 +14,7 @@ LISTING = [op for op in OPERATIONS if op.signed_in and "{" not in op.route and o
 
 BODIES: dict[str, Any] = {
     "bookings_join": {"nonce": "nonce-alice"},
+    "invites_create": {"name": "Bob"},
     "bookings_extend": {"end_time": "2026-06-10T10:30:00Z"},
 }
 """What an operation of the list above must be sent to get as far as looking for the thing."""
@@ -35,6 +36,7 @@ class Acme(Door):
             "room_id": str(booked.room.room_id),
             "series_id": str(series.series_id),
             "key_id": key.body["key_id"],
+            "invite_id": "guest",
         }
 
     async def try_as(self, tenant: str, op: Operation, ids: dict[str, str]) -> Answer:
