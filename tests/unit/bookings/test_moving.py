@@ -280,7 +280,7 @@ async def test_only_a_running_booking_is_extended() -> None:
 
 
 async def test_the_room_follows_a_booking_that_was_extended_and_moved() -> None:
-    """The fleet keeps the room until the new end, and gives it up where the booking no longer is."""
+    """The fleet keeps the room until the new end, and gives it up where the booking was."""
     world = World()
     booked = await world.book(20)
     await world.ready(booked)

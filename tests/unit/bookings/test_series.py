@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from shared.bookings.fences import PENDING_PATIENCE
@@ -102,10 +104,8 @@ async def test_a_crash_at_any_commit_leaves_all_or_nothing(nth: int, when: str) 
     world = World(local_vms=1, vm_capacity=1)
     _killed_at(world, nth, when)
     made = None
-    try:
+    with contextlib.suppress(Killed):
         made = await world.repeat(WEEKLY)
-    except Killed:
-        pass
     world.tables.fail = lambda *_: None
     world.clock.advance(seconds=PENDING_PATIENCE.total_seconds() + 1)
     await world.services.sweeper.run()
