@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +13,11 @@ from shared.bookings.claims import home_of
 from shared.bookings.making import Booked
 from shared.bookings.models import RoomCreate
 from shared.bookings.payloads import BookingExtend, BookingPatch, GuestCreate
-from shared.bookings.rows import TABLE, booking_rk
+from shared.bookings.rows import TABLE
 from shared.calls.models import InviteJoinRequest, InviteShown, InviteShowRequest, Ticket
-from shared.events.catalogue import DomainEvent, EventType
+from shared.events.catalogue import DomainEvent
 from shared.platform.clock import iso
 from shared.platform.problems import Problem
-from shared.platform.tables import Upsert
 from tests.fakes.janus import FakeJanus
 from tests.world import ADMIN, ALICE, World
 
@@ -69,20 +67,10 @@ async def show(world: World, booked: Booked, which: int | None = None) -> Invite
 
 
 async def revoke(world: World, booked: Booked, invite_id: str) -> DomainEvent:
-    """As the bookings do it: the row changes, and the event tells of it."""
-    booking, home = booked.booking, home_of(booked.booking.booking_id)
-    data = world.row(TABLE, home, booking_rk(booking.booking_id))
-    revoked = [*json.loads(str(data["revoked"])), invite_id]
-    outbox = world.services.bookings._outbox
-    event = outbox.event(
-        EventType.INVITE_REVOKED,
-        booking.tenant,
-        f"booking/{booking.booking_id}",
-        {"booking_id": booking.booking_id, "room_id": booking.room_id, "invite_id": invite_id},
-    )
-    row = Upsert(booking_rk(booking.booking_id), {**data, "revoked": json.dumps(revoked)})
-    await outbox.commit(TABLE, home, [row], [event])
-    return event
+    number = booked.booking.booking_id
+    await world.services.guests.revoke(ALICE, number, invite_id, "")
+    events = [DomainEvent.from_row(row) for row in world.rows(TABLE, home_of(number), "o|")]
+    return next(event for event in events if event.data.get("invite_id") == invite_id)
 
 
 # -- whose link it is ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from shared.events.catalogue import PLATFORM_TENANT, Audit, EventType
+from shared.platform import logs
 from shared.platform.tables import Insert
 from tests.unit.functions.asking import HANDLERS, Answer, Door
 
@@ -115,3 +116,64 @@ async def test_every_night_what_is_too_old_goes(door: Door) -> None:
     door.world.clock.advance(days=92)
     await HANDLERS["audit_purge"](None)
     assert not any(rows for (table, _), rows in door.world.tables.rows.items() if table == "Audit")
+
+
+SECRETS = ("password", "token", "invite_url", "pin", "session_token", "room_token", "janus_url")
+
+
+def secrets_in(body: Any) -> set[str]:
+    """Whatever an answer holds that nobody but its receiver may have."""
+    if isinstance(body, list):
+        return set().union(*map(secrets_in, body))
+    if not isinstance(body, dict):
+        return set()
+    found = {str(body[name]).split("#invite=")[-1] for name in SECRETS if name in body}
+    return found.union(*map(secrets_in, body.values()))
+
+
+async def test_no_secret_of_any_operation_gets_into_the_trail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    door, told = Door(monkeypatch), set[str]()
+    admin = door.token("root", "acme", "user", "admin")
+
+    async def done(name: str, body: Any = None, **route: str) -> Any:
+        answer = await door.ask(name, body, token=admin, **route)
+        assert answer.status in (200, 201, 204), answer.body
+        told.update(secrets_in(answer.body))
+        return answer.body
+
+    await done("rooms_create", {"optional_name": "Sala X"})
+    key = await done("api_keys_create", {"name": "k", "scopes": ["rooms:read"]})
+    times = {"start_time": "2026-06-10T09:00:00Z", "end_time": "2026-06-10T10:00:00Z"}
+    booked = await done("bookings_create", {**times, "guests": [{"name": "Maria"}]})
+    number = str(booked["booking_id"])
+    invite = await done("invites_create", {"email": "nuno@example.pt"}, booking_id=number)
+    for _ in range(2):
+        await door.world.tick()
+    ticket = await done("bookings_join", {"nonce": "nonce-123"}, booking_id=number)
+    await door.world.tell(
+        {
+            "vm": "janus-0",
+            "type": "joined",
+            "room": ticket["room_id"],
+            "participant": ticket["participant_id"],
+            "at": "2026-06-10T09:00:00Z",
+        }
+    )
+    await done("invites_revoke", booking_id=number, invite_id=invite["invite_id"])
+    await done("bookings_end", booking_id=number)
+    await done("api_keys_revoke", key_id=key["key_id"])
+    await door.world.drain()
+    kept = [
+        dict(row.data)
+        for (table, _), rows in door.world.tables.rows.items()
+        if table == "Audit"
+        for row in rows.values()
+    ]
+    actions = {row["action"] for row in kept if "action" in row}
+    assert actions >= {"booking.create", "booking.end", "invite.create", "invite.revoke"}
+    assert actions >= {"api_key.create", "api_key.revoke", "call.join", "vm.started"}
+    assert len(told) >= 8
+    assert not [secret for secret in told if secret in str(kept)]
+    assert logs.REDACTED not in str(kept), "an event names a secret"
