@@ -121,6 +121,13 @@ async def test_what_is_no_key_is_refused(keys: Keys, token: str) -> None:
     await keys.refused(token)
 
 
+@pytest.mark.parametrize("tenant", ["", "a/b", "a\\b", "a#b", "a|b", "a\x00", "x" * 201])
+async def test_what_no_row_can_be_called_is_not_asked_for(keys: Keys, tenant: str) -> None:
+    """The tables would answer with an error of their own."""
+    await keys.refused(token_of(tenant, KEY_ID, SECRET))
+    assert keys.tables.requests == []
+
+
 @given(st.text(alphabet="ab._-=A0é", max_size=40) | st.text(max_size=40), st.integers(0, 200))
 def test_no_other_text_reads_as_the_same_key(text: str, place: int) -> None:
     other = TOKEN[:place] + text + TOKEN[place:]

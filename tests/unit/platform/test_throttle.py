@@ -93,6 +93,23 @@ async def test_no_double_burst_where_two_windows_meet(throttle: Make, clock: Man
         await come(limits)
 
 
+async def test_who_is_over_what_two_windows_count_comes_back_when_told(
+    throttle: Make, clock: ManualClock
+) -> None:
+    limits = throttle(rate_caller="10/minute")
+    clock.advance(seconds=59)
+    for _ in range(10):
+        await come(limits)
+    clock.advance(seconds=2)
+    await come(limits)
+    seconds = int((await refused(limits)).headers["Retry-After"])
+    assert seconds < 10, "long before the window ends"
+    clock.advance(seconds=seconds - 2)
+    await refused(limits)
+    clock.advance(seconds=2)
+    await come(limits)
+
+
 async def test_each_caller_and_each_tenant_has_a_limit_of_its_own(throttle: Make) -> None:
     limits = throttle(rate_caller="1/minute")
     namesake = Caller(ALICE.sub, "evil", ALICE.roles)

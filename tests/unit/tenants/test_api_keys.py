@@ -241,6 +241,25 @@ async def test_an_answer_that_is_lost_and_sent_again_is_success(world: World) ->
     assert len(world.events("api_key.revoked")) == 1
 
 
+async def test_revoking_a_key_that_changes_meanwhile(world: World) -> None:
+    issued = await make(world, once=keyed(world))
+    world.clock.advance(hours=24)
+    commit = world.tables.commit
+    tidied: list[int] = []
+
+    async def meanwhile(table: str, pk: str, ops: object) -> None:
+        if not tidied:
+            tidied.append(0)
+            tidied[0] = await world.services.api_keys.tidy()
+        await commit(table, pk, ops)
+
+    world.tables.commit = meanwhile
+    await world.services.api_keys.revoke(ADMIN, issued.key.key_id, "")
+    assert tidied == [1]
+    assert await problem_of(world, issued) == "unauthorized"
+    assert "answer" not in world.rows(TABLE, "acme", ROW_PREFIX)[0]
+
+
 async def test_a_slow_request_that_comes_back_makes_no_second_key(world: World) -> None:
     """It reserved the id, was taken for dead, and commits after the one that took over."""
     slow, fast = keyed(world), keyed(world)
