@@ -26,6 +26,7 @@ class Answer:
     status: int
     body: Any
     headers: Mapping[str, str]
+    media: str = ""
 
     @property
     def code(self) -> str:
@@ -71,7 +72,8 @@ class Door:
         response = await HANDLERS[name](request)
         text = response.get_body()
         parsed = json.loads(text) if text and "json" in response.mimetype else text or None
-        return Answer(response.status_code, parsed, dict(response.headers.items()))
+        headers = dict(response.headers.items())
+        return Answer(response.status_code, parsed, headers, response.mimetype)
 
 
 def path_of(op: Operation, route: Mapping[str, str]) -> str:

@@ -67,6 +67,34 @@ def test_rates_and_their_store(environment: Environment) -> None:
         assert url not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("value", "minutes"),
+    [
+        *((None, [60]), ("PT1H", [60]), ("P1D, PT1H,PT10M", [10, 60, 1440]), ("[]", [])),
+        *(('["P1D", "PT1H"]', [60, 1440]), ("PT1H,PT60M", [60]), ("P7D", [7 * 24 * 60])),
+    ],
+)
+def test_times_of_reminders(
+    environment: Environment, value: str | None, minutes: list[int]
+) -> None:
+    environment({"SUROGA_REMINDERS": value})
+    assert load_settings().reminders == tuple(timedelta(minutes=each) for each in minutes)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        *(("PT1H,soon", "a duration like PT30M"), ("PT90S", "whole minutes")),
+        *(("PT0S", "whole minutes"), ("P8D", "P7D"), ("-PT1H", "whole minutes")),
+        *(("PT1M,PT2M,PT3M,PT4M,PT5M,PT6M", "at most 5"), ("[", "malformed"), ("PT1H,", "PT30M")),
+    ],
+)
+def test_bad_reminders_are_named(environment: Environment, value: str, said: str) -> None:
+    sentence_of = sentence(environment, {"SUROGA_REMINDERS": value})
+    assert "SUROGA_REMINDERS" in sentence_of
+    assert said in sentence_of
+
+
 def test_ice_servers_are_json(environment: Environment) -> None:
     environment({"SUROGA_ICE_SERVERS": '[{"urls": "stun:example.test"}]'})
     assert load_settings().ice_servers == [IceServer(urls="stun:example.test")]
