@@ -11,11 +11,15 @@ from shared.events.outbox import Outbox
 from shared.platform.api_keys import ROW_PREFIX, TABLE, ApiKey, digest, is_key_id, token_of
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock, iso
+from shared.platform.i18n import Message
 from shared.platform.ids import Ids
 from shared.platform.once import LIFE, Once
 from shared.platform.problems import FieldError, Problem, invalid
 from shared.platform.tables import Conflict, Insert, Replace, Row, Tables
 from shared.tenants.models import ApiKeyCreate
+
+FUTURE = Message("deve estar no futuro", "should be in the future")
+CURSOR = Message("deve vir do cabeçalho Link", "should come from the Link header")
 
 _END = ROW_PREFIX[:-1] + chr(ord(ROW_PREFIX[-1]) + 1)
 _TRIES = 5
@@ -61,7 +65,7 @@ class ApiKeys:
         if request.expires_at and request.expires_at <= self._clock.now():
             if once:
                 await once.release()
-            raise invalid([FieldError("expires_at", "should be in the future")])
+            raise invalid([FieldError("expires_at", FUTURE)])
         issued = self._draft(caller, request, key_id)
         await self._insert(issued, Audit(caller.sub, "api_key.create", address), once)
         return issued
@@ -101,7 +105,7 @@ class ApiKeys:
         """Revoked and expired ones too. Raises Problem 403 unless the caller is an admin."""
         caller.require_admin()
         if after and not is_key_id(after):
-            raise invalid([FieldError("after", "should come from the Link header")])
+            raise invalid([FieldError("after", CURSOR)])
         start = ROW_PREFIX + after + ("\x21" if after else "")
         rows = await self._tables.query(TABLE, caller.tenant, start, _END, limit + 1)
         keys = [ApiKey.from_row(row.pk, row.rk, row.data) for row in rows[:limit]]
