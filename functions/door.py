@@ -18,10 +18,11 @@ from pydantic import ValidationError
 from functions.answers import Reply as Reply  # handlers need this module alone
 from functions.answers import pack, problem_reply, response, unpack
 from shared.platform import logs
-from shared.platform.i18n import Language, language
+from shared.platform.i18n import Language, Message, language
 from shared.platform.once import Once, Replay
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload
 from shared.platform.problems import FieldError, Problem, invalid
+from shared.platform.validation import field_errors
 
 if TYPE_CHECKING:
     from shared.bootstrap import Services
@@ -33,6 +34,9 @@ M = TypeVar("M", bound=Payload)
 T = TypeVar("T")
 
 KEY_HEADER = "Idempotency-Key"
+KEY_FORM = Message(
+    "deve ter 1 a 255 caracteres ASCII visíveis", "should have 1 to 255 visible ASCII characters"
+)
 
 MAX_BODY = 64 * 1024
 """Bytes. The largest body of ours is a batch of Janus events, which has its own limit."""
@@ -92,7 +96,7 @@ class Call(Generic[B]):
         if key is None:
             return None
         if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-            raise invalid([FieldError(KEY_HEADER, "1 to 255 visible ASCII characters")])
+            raise invalid([FieldError(KEY_HEADER, KEY_FORM)])
         path = self.request.url.split("?", 1)[0].split("://", 1)[-1].partition("/")[2]
         body = self.body.model_dump(mode="json") if isinstance(self.body, Payload) else None
         request = json.dumps([path.rstrip("/").lower(), body], sort_keys=True)
@@ -250,8 +254,4 @@ def _validated(model: type[M], value: Any) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        errors = [
-            FieldError(".".join(str(part) for part in e["loc"]) or "body", e["msg"])
-            for e in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        raise invalid(errors) from error
+        raise invalid(field_errors(error)) from error

@@ -23,6 +23,7 @@ from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock
+from shared.platform.i18n import Message, say
 from shared.platform.ids import Ids
 from shared.platform.once import Once, Replay
 from shared.platform.problems import FieldError, Problem, invalid
@@ -45,13 +46,14 @@ class Booked:
 @dataclass(slots=True)
 class Draft:
     """A booking about to be made; its id may still change. `event_id` is chosen before the first
-    try, because its pointer is put then."""
+    try, because its pointer is put then. `shared`: another request with the key has the same id."""
 
     booking: Booking
     event_id: str
     audit: Audit
     once: Once[Booked] | None
     begun: bool = False
+    shared: bool = False
 
     @property
     def home(self) -> str:
@@ -91,7 +93,12 @@ class Maker:
         Problems: 400 interval, 404 room, 409 taken or no capacity, 503 Janus, storage, or too many
         others booking the same day; with a key also what `Once.begin` raises.
         """
-        check_interval(request.start_time, request.end_time, self._clock, self._settings)
+        try:
+            check_interval(request.start_time, request.end_time, self._clock, self._settings)
+        except Problem:
+            if once:
+                await once.replayed(self._row)
+            raise
         draft = self._draft(caller, request, address, once)
         try:
             return await self._contention.run(
@@ -103,7 +110,8 @@ class Maker:
             raise
 
     async def _take_back(self, draft: Draft, refusal: Problem | Replay) -> None:
-        await self._index.drop(draft.booking)
+        if not draft.shared:  # else the hint may be that of a booking which the other makes
+            await self._index.drop(draft.booking)
         if draft.once and isinstance(refusal, Problem):
             await draft.once.release()
 
@@ -111,12 +119,13 @@ class Maker:
         if not first:
             await self._fresh(draft)
         booking, settings = draft.booking, self._settings
-        found, host, *_ = await together(
+        # What the key says comes first: a replay may find its own booking in the way.
+        *_, found, host = await together(
+            *(self._beginnings(draft) if first else ()),
             self._finder.find(
                 booking.tenant, [Wish(booking.start, booking.end, asked=booking.room_id)]
             ),
             self._hosts.host_for(settings.pool, booking.start, booking.end),
-            *(self._beginnings(draft) if first else ()),
         )
         if host:
             code = "new_room_create_failed" if found.born else "room_create_failed"
@@ -127,9 +136,9 @@ class Maker:
         """What is written before the commit: nobody sees a booking in it."""
         draft.begun = True
         return [
+            self._reserve(draft),
             self._calendar.announce(draft.home, draft.event_id),
             self._index.put(draft.booking),
-            self._reserve(draft),
         ]
 
     async def _reserve(self, draft: Draft) -> None:
@@ -138,6 +147,7 @@ class Maker:
             number = draft.booking.booking_id
             reserved = int(await draft.once.begin(str(number), self._row))
             if reserved != number:
+                draft.shared = True
                 await self._renumber(draft, reserved)
 
     async def _row(self, booking_id: str) -> Mapping[str, Any] | None:
@@ -150,6 +160,7 @@ class Maker:
         if stored is None:
             return
         if draft.once and draft.once.made(stored.data):
+            draft.shared = True
             raise draft.once.replay(stored.data)  # somebody took our key over, and was faster
         number = self._ids.booking_id(self._settings.pool, draft.booking.start)
         if draft.once:
@@ -227,17 +238,28 @@ def check_interval(start: datetime, end: datetime, clock: Clock, settings: Setti
 def interval_errors(
     start: datetime, end: datetime, now: datetime, settings: Settings
 ) -> list[FieldError]:
-    notice = settings.min_notice
+    notice, longest, horizon = settings.min_notice, settings.max_booking, settings.horizon
     rules = [
-        (start >= end, "end_time", "must be after start_time"),
-        (end - start > settings.max_booking, "end_time", f"at most {settings.max_booking} long"),
-        (start < now - LATE, "start_time", "must not be in the past"),
-        (bool(notice) and start < now + notice, "start_time", f"at least {notice} ahead"),
+        (start >= end, "end_time", "deve ser depois de start_time", "must be after start_time"),
         (
-            start > now + settings.horizon,
-            "start_time",
-            f"at most {settings.horizon.days} days ahead",
+            end - start > longest,
+            "end_time",
+            f"no máximo {say(longest, 'pt')} depois",
+            f"at most {say(longest, 'en')} later",
         ),
-        (end <= now, "end_time", "must be in the future"),
+        (start < now - LATE, "start_time", "não pode estar no passado", "must not be in the past"),
+        (
+            bool(notice) and start < now + notice,
+            "start_time",
+            f"com pelo menos {say(notice, 'pt')} de antecedência",
+            f"at least {say(notice, 'en')} ahead",
+        ),
+        (
+            start > now + horizon,
+            "start_time",
+            f"no máximo {say(horizon, 'pt')} à frente",
+            f"at most {say(horizon, 'en')} ahead",
+        ),
+        (end <= now, "end_time", "deve estar no futuro", "must be in the future"),
     ]
-    return [FieldError(field, message) for broken, field, message in rules if broken]
+    return [FieldError(field, Message(pt, en)) for broken, field, pt, en in rules if broken]

@@ -26,6 +26,7 @@ from shared.events.catalogue import Audit, EventType
 from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock, iso
+from shared.platform.i18n import Message
 from shared.platform.ids import Ids
 from shared.platform.problems import FieldError, Problem, busy, invalid
 from shared.platform.tables import Delete, Insert, Op, Replace, Upsert
@@ -70,7 +71,7 @@ class Mover:
         if booking.state is State.ENDED or now >= booking.start:
             raise Problem(403, started)
         if now > self.free_until(caller, booking):
-            raise Problem(400, late, {"notice": str(self._settings.cancel_notice)})
+            raise Problem(400, late, {"notice": self._settings.cancel_notice})
 
     # -- what is asked for -----------------------------------------------------------------------
 
@@ -106,8 +107,9 @@ class Mover:
             return
         longest = booking.start + self._settings.max_booking
         if not booking.end < end <= longest:
-            message = (
-                f"must be after the present end, {iso(booking.end)}, and at most {iso(longest)}"
+            message = Message(
+                f"deve ser depois do fim atual, {iso(booking.end)}, e até {iso(longest)}",
+                f"must be after the present end, {iso(booking.end)}, and at most {iso(longest)}",
             )
             raise invalid([FieldError("end_time", message)])
         wish = Wish(booking.start, end, booking.booking_id, asked=booking.room_id)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.platform.clock import iso
+from shared.platform.i18n import Message
 from shared.platform.problems import FieldError, Problem, invalid
 
 if TYPE_CHECKING:
@@ -53,14 +54,30 @@ def occurrences(
     last = latest.astimezone(zone).replace(tzinfo=None)
     walls = list(islice(_walls(parts, wall, zone, last), MOST + 1))
     if len(walls) > MOST:
-        raise _bad("rrule", f"gives more than {MOST} bookings: set COUNT or an earlier UNTIL")
+        raise _bad(
+            "rrule",
+            f"dá mais de {MOST} reservas: indique COUNT ou um UNTIL anterior",
+            f"gives more than {MOST} bookings: set COUNT or an earlier UNTIL",
+        )
     if not walls or walls[0] != wall:
-        raise _bad("start_time", "must be the first time that rrule gives")
+        raise _bad(
+            "start_time",
+            "deve ser a primeira data que rrule dá",
+            "must be the first time that rrule gives",
+        )
     if "COUNT" in parts and len(walls) < int(parts["COUNT"]):
-        raise _bad("rrule", f"goes on after {iso(latest)}, which is as far as one may book")
+        raise _bad(
+            "rrule",
+            f"continua depois de {iso(latest)}, o limite para reservar",
+            f"goes on after {iso(latest)}, which is as far as one may book",
+        )
     starts = [_moment(each, first.fold, zone) for each in walls]
     if any(start + length > following for start, following in pairwise(starts)):
-        raise _bad("end_time", "must not be after the next booking of the series begins")
+        raise _bad(
+            "end_time",
+            "não pode ser depois do início da reserva seguinte da série",
+            "must not be after the next booking of the series begins",
+        )
     return [(moment, moment + length) for moment in starts]
 
 
@@ -70,13 +87,21 @@ def _zone(name: str) -> ZoneInfo:
             raise ZoneInfoNotFoundError(name)
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _bad("time_zone", "must be an IANA name like Europe/Lisbon") from None
+        raise _bad(
+            "time_zone",
+            "deve ser um nome IANA como Europe/Lisbon",
+            "must be an IANA name like Europe/Lisbon",
+        ) from None
 
 
 def _first(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[datetime, timedelta]:
     """The first start in the zone (its `fold` says which one is meant), and the length."""
     if (start.tzinfo is None) != (end.tzinfo is None):
-        raise _bad("end_time", "must have an offset if start_time has one, and none if not")
+        raise _bad(
+            "end_time",
+            "deve ter desvio horário se e só se start_time o tem",
+            "must have an offset if start_time has one, and none if not",
+        )
     if start.tzinfo is None:
         begin, finish = _moment(start, 0, zone), _moment(end, 0, zone, "end_time")
         if finish <= begin < _moment(end, 1, zone, "end_time"):
@@ -90,7 +115,11 @@ def _moment(wall: datetime, fold: int, zone: ZoneInfo, field: str = "start_time"
     """The moment at which the zone's clocks show this time."""
     moment = wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None, fold=0) != wall.replace(fold=0):
-        raise _bad(field, f"{wall:%Y-%m-%d %H:%M} does not exist in {zone.key}: the clocks skip it")
+        raise _bad(
+            field,
+            f"{wall:%Y-%m-%d %H:%M} não existe em {zone.key}: os relógios saltam essa hora",
+            f"{wall:%Y-%m-%d %H:%M} does not exist in {zone.key}: the clocks skip it",
+        )
     return moment
 
 
@@ -100,12 +129,20 @@ def _parts(rule: str) -> Mapping[str, str]:
     for part in filter(None, text.split(";")):
         name, _, value = part.partition("=")
         if name in parts or name not in PARTS or not re.fullmatch(PARTS[name], value):
-            raise _bad("rrule", f"{part[:40]} is not understood; parts: {', '.join(PARTS)}")
+            raise _bad(
+                "rrule",
+                f"{part[:40]} não é aceite; partes: {', '.join(PARTS)}",
+                f"{part[:40]} is not understood; parts: {', '.join(PARTS)}",
+            )
         parts[name] = value
     if "FREQ" not in parts:
-        raise _bad("rrule", f"must have a FREQ: {', '.join(FREQUENCIES)}")
+        raise _bad(
+            "rrule",
+            f"deve ter FREQ: {', '.join(FREQUENCIES)}",
+            f"must have a FREQ: {', '.join(FREQUENCIES)}",
+        )
     if ("COUNT" in parts) == ("UNTIL" in parts):
-        raise _bad("rrule", "must have either COUNT or UNTIL")
+        raise _bad("rrule", "deve ter COUNT ou UNTIL", "must have either COUNT or UNTIL")
     return parts
 
 
@@ -115,7 +152,11 @@ def _walls(
     """Wall-clock times; bounded, because a rule may match no day for ever."""
     until = _until(parts["UNTIL"], zone) if "UNTIL" in parts else last
     if until > last:
-        raise _bad("rrule", f"UNTIL must not be after {last:%Y-%m-%d}, as far as one may book")
+        raise _bad(
+            "rrule",
+            f"UNTIL não pode ser depois de {last:%Y-%m-%d}, o limite para reservar",
+            f"UNTIL must not be after {last:%Y-%m-%d}, as far as one may book",
+        )
     rest = ";".join(f"{k}={v}" for k, v in parts.items() if k not in ("COUNT", "UNTIL"))
     return islice(_rule(rest, wall, until), int(parts.get("COUNT", MOST + 1)))
 
@@ -127,7 +168,7 @@ def _rule(text: str, wall: datetime, until: datetime) -> rrule:
         rule = rrulestr(text, dtstart=wall)
         return cast("rrule", rule).replace(until=until)
     except ValueError as error:
-        raise _bad("rrule", str(error)) from None
+        raise _bad("rrule", f"não é aceite: {error}", f"is not understood: {error}") from None
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:
@@ -137,11 +178,11 @@ def _until(text: str, zone: ZoneInfo) -> datetime:
             return datetime.strptime(text + "235959", "%Y%m%d%H%M%S")  # noqa: DTZ007 (wall clock)
         wall = datetime.strptime(text.rstrip("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
     except ValueError:
-        raise _bad("rrule", f"UNTIL={text} is no date") from None
+        raise _bad("rrule", f"UNTIL={text} não é uma data", f"UNTIL={text} is no date") from None
     if text.endswith("Z"):
         return wall.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
     return wall
 
 
-def _bad(field: str, message: str) -> Problem:
-    return invalid([FieldError(field, message)])
+def _bad(field: str, pt: str, en: str) -> Problem:
+    return invalid([FieldError(field, Message(pt, en))])

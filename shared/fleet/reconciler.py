@@ -159,7 +159,7 @@ class Reconciler:
         leaving += [
             Leaving(before, forced=True, moved=True)
             for number, before in fleet.placements.items()
-            if before.vm == machine.name and number in wanted and wanted[number].vm != before.vm
+            if before.vm == machine.name and number in wanted and _moved(before, wanted[number])
         ]
         staying = [p for p in wanted.values() if p.vm == machine.name]
         vm = fleet.vms.get(machine.name) or Vm(machine.name)
@@ -186,6 +186,10 @@ def _placement(claim: Claim, vm: str) -> Placement:
         start=claim.start,
         end=claim.end,
     )
+
+
+def _moved(before: Placement, after: Placement) -> bool:
+    return (before.vm, before.room_id) != (after.vm, after.room_id)
 
 
 def _same(one: Placement, other: Placement) -> bool:

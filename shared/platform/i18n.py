@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 Language = Literal["pt", "en"]
@@ -12,10 +13,34 @@ class Message(NamedTuple):
     pt: str
     en: str
 
-    def text(self, language: Language, params: Mapping[str, str]) -> str:
+    def text(self, language: Language, params: Mapping[str, Param]) -> str:
         """The text with its placeholders filled in; a missing one stays as `{name}`."""
         template = self.pt if language == "pt" else self.en
-        return template.format_map(_Params(params))
+        return template.format_map(_Params({k: say(v, language) for k, v in params.items()}))
+
+
+Param = str | timedelta | datetime | Message
+"""What fills a placeholder."""
+
+
+def say(value: Param, language: Language) -> str:
+    """As people write it: `1 h 30 min`, `2026-06-20 10:00 UTC`."""
+    match value:
+        case Message():  # it has no placeholders: it may hold what somebody sent
+            return value.pt if language == "pt" else value.en
+        case timedelta():
+            return _duration(value, language)
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return value
+
+
+def _duration(length: timedelta, language: Language) -> str:
+    hours, rest = divmod(round(length.total_seconds()) % 86400, 3600)
+    minutes, seconds = divmod(rest, 60)
+    day = ("dia" if language == "pt" else "day") + ("s" if length.days != 1 else "")
+    parts = ((length.days, day), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 class _Params(dict[str, str]):
@@ -66,6 +91,7 @@ TITLES: dict[int, Message] = {
     425: Message("Cedo demais", "Too Early"),
     429: Message("Pedidos em excesso", "Too Many Requests"),
     500: Message("Erro interno", "Internal Server Error"),
+    502: Message("Resposta inválida de outro serviço", "Bad Gateway"),
     503: Message("Serviço indisponível", "Service Unavailable"),
 }
 
@@ -118,6 +144,26 @@ MESSAGES: dict[str, Message] = {
     "new_room_create_failed": Message(
         "Erro ao criar nova sala no serviço de WebRTC. Tente novamente mais tarde.",
         "A new room could not be created in the WebRTC service. Try again later.",
+    ),
+    "room_booked": Message(
+        "Sala {room_id} tem reservas em curso ou futuras.",
+        "Room {room_id} has a running or future booking: cancel it, or wait until it is over.",
+    ),
+    "room_delete_failed": Message(
+        "Erro ao remover sala no serviço de WebRTC. Tente novamente mais tarde.",
+        "The room could not be removed from the WebRTC service, and is kept. Try again later.",
+    ),
+    "password_reset_failed": Message(
+        "Erro ao alterar a senha no serviço de WebRTC. Tente novamente mais tarde.",
+        "The WebRTC service could not change the password: the old one holds. Try again later.",
+    ),
+    "participants_forbidden": Message(
+        "Apenas quem reservou a sala para agora ou um administrador pode ver os participantes.",
+        "Only who has booked the room for now or an admin sees the participants: ask one of them.",
+    ),
+    "janus_failed": Message(
+        "Erro ao contactar o serviço de WebRTC. Tente novamente mais tarde.",
+        "The WebRTC service failed to answer: try again later.",
     ),
     "capacity_exhausted": Message(
         "Não há capacidade de VMs no intervalo solicitado. Escolha outro horário.",

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from shared.platform.i18n import MESSAGES, TITLES, Language
+from shared.platform.i18n import MESSAGES, TITLES, Language, Message, Param, say
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -18,7 +18,7 @@ class FieldError:
     """What is wrong with one field; `field` is a path like `start_time` or `rooms.0.name`."""
 
     field: str
-    message: str
+    message: str | Message
 
 
 class Problem(Exception):
@@ -31,7 +31,7 @@ class Problem(Exception):
         self,
         status: int,
         code: str,
-        params: Mapping[str, str] = _NOTHING,
+        params: Mapping[str, Param] = _NOTHING,
         headers: Mapping[str, str] = _NOTHING,
         extra: Mapping[str, Any] = _NOTHING,
         errors: Sequence[FieldError] = (),
@@ -52,19 +52,27 @@ def problem_body(problem: Problem, language: Language, operation_id: str) -> dic
         "type": f"urn:suroga:problem:{problem.code}",
         "title": title.text(language, {}) if title else HTTPStatus(problem.status).phrase,
         "status": problem.status,
-        "detail": MESSAGES[problem.code].text(language, problem.params),
+        "detail": MESSAGES[problem.code].text(language, _params(problem, language)),
         "code": problem.code,
         "operation_id": operation_id,
     }
     if problem.errors:
-        body["errors"] = [{"field": e.field, "message": e.message} for e in problem.errors]
+        body["errors"] = [
+            {"field": e.field, "message": say(e.message, language)} for e in problem.errors
+        ]
     return {**problem.extra, **body}
 
 
 def invalid(errors: Sequence[FieldError]) -> Problem:
-    """400, with every bad field named."""
-    fields = ", ".join(dict.fromkeys(error.field for error in errors))
-    return Problem(400, "invalid_request", {"fields": fields}, errors=errors)
+    """400, with every bad field named and what is wrong with it."""
+    return Problem(400, "invalid_request", errors=errors)
+
+
+def _params(problem: Problem, language: Language) -> Mapping[str, Param]:
+    """For `invalid_request` the fields, each with its reason; the first few say enough."""
+    told = [f"{e.field} ({say(e.message, language)})" for e in problem.errors[:3]]
+    more = ["…"] if len(problem.errors) > 3 else []
+    return {"fields": ", ".join([*told, *more]), **problem.params}
 
 
 def busy() -> Problem:

@@ -303,3 +303,15 @@ async def test_whoever_waits_in_the_room_is_out_when_the_booking_moves_away() ->
     await world.move(booked, 300, who=ADMIN)
     await world.drain()
     assert booked.room.room_id not in janus.room_specs
+
+
+async def test_nobody_stays_in_the_room_that_a_booking_has_left_for_another() -> None:
+    world = World()
+    booked = await world.book(20)
+    janus = await world.ready(booked)
+    janus.join(booked.room.room_id)
+    other = await world.services.rooms.create(ALICE, RoomCreate(), "")
+    await world.move(booked, 20, room=other.room_id, who=ADMIN)
+    await world.drain()
+    await world.tick()
+    assert set(janus.room_specs) == {other.room_id}

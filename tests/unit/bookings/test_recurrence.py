@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bookings.recurrence import MOST, occurrences
+from shared.platform.i18n import Message
 from shared.platform.problems import Problem
 
 LATEST = datetime(2027, 6, 1, tzinfo=UTC)
@@ -29,7 +30,8 @@ def refusal(start: str, end: str, rule: str, zone: str = LISBON) -> tuple[str, s
         series(start, end, rule, zone)
     (error,) = problem.value.errors
     assert problem.value.status == 400
-    return error.field, error.message
+    assert isinstance(error.message, Message)
+    return error.field, error.message.en
 
 
 def test_nine_stays_nine_across_both_changes() -> None:
