@@ -8,13 +8,14 @@ import azure.functions as func
 from pydantic import Field
 
 from functions.door import Call, Reply, operation
+from functions.views import invite_view
 from shared.bookings.payloads import InviteCreate, InviteView
 from shared.platform.payload import Payload
 from shared.platform.qr import Format, qr_code
 
 if TYPE_CHECKING:
     from shared.bookings.guests import Invited
-    from shared.bookings.models import Booking, Guest
+    from shared.bookings.models import Booking
 
 bp = func.Blueprint()
 
@@ -48,7 +49,7 @@ class QrQuery(Payload):
 async def invites_create(call: Call[InviteCreate]) -> Reply:
     def answer(made: Invited) -> Reply:
         where = f"/api/v1/bookings/{made.booking.booking_id}/invites/{made.guest.id}"
-        return Reply(201, _view(call, made.booking, made.guest), {"Location": where})
+        return Reply(201, invite_view(call, made.booking, made.guest), {"Location": where})
 
     number, guests = call.id("booking_id"), call.services.guests
     return answer(
@@ -68,7 +69,7 @@ async def invites_create(call: Call[InviteCreate]) -> Reply:
 )
 async def invites_list(call: Call[None]) -> Reply:
     booking = await call.services.guests.booking(call.caller, call.id("booking_id"))
-    return Reply(200, [_view(call, booking, guest) for guest in booking.invites])
+    return Reply(200, [invite_view(call, booking, guest) for guest in booking.invites])
 
 
 @operation(
@@ -142,11 +143,6 @@ async def bookings_calendar(call: Call[None]) -> Reply:
 async def _invited(call: Call[Any]) -> Invited:
     invite_id = call.request.route_params["invite_id"]
     return await call.services.guests.find(call.caller, call.id("booking_id"), invite_id)
-
-
-def _view(call: Call[Any], booking: Booking, guest: Guest) -> InviteView:
-    url = call.services.invite_url(booking, guest.id)
-    return InviteView(invite_id=guest.id, name=guest.name, email=guest.email, invite_url=url)
 
 
 def _file(call: Call[Any], booking: Booking, content: bytes) -> Reply:
