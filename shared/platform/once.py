@@ -14,6 +14,7 @@ import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared.platform.clock import Clock, iso, parse
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TABLE = "Idempotency"
+MAX_OPS = 100
+EVERY_DIGEST = "g"
+"""Sorts behind every digest: the keys of this table are all digests."""
 
 LIFE = timedelta(hours=24)
 IN_FLIGHT = timedelta(seconds=60)
@@ -69,12 +73,14 @@ class Keys:
 
     async def purge(self) -> int:
         """Removes the keys that are older than their life; returns how many."""
-        limit, gone = self._clock.now() - LIFE, 0
-        for row in await self._tables.scan(TABLE, ("", "\x7f"), ("", "\x7f"), {}):
-            if parse(str(row.data["at"])) < limit:
-                await self._tables.commit(TABLE, row.pk, [Delete(row.rk)])
-                gone += 1
-        return gone
+        limit = self._clock.now() - LIFE
+        rows = await self._tables.scan(TABLE, ("", EVERY_DIGEST), ("", EVERY_DIGEST), {})
+        old = [row for row in rows if parse(str(row.data["at"])) < limit]
+        for pk, same in groupby(old, key=lambda row: row.pk):
+            keys = [Delete(row.rk) for row in same]
+            for n in range(0, len(keys), MAX_OPS):
+                await self._tables.commit(TABLE, pk, keys[n : n + MAX_OPS])
+        return len(old)
 
 
 class Once(Generic[T]):
@@ -93,11 +99,12 @@ class Once(Generic[T]):
         self._tables = tables
         self._crypto = crypto
         self._clock = clock
-        self._pk = f"{caller.tenant}|{caller.sub}"
+        self._pk = _digest(f"{caller.tenant}\n{caller.sub}")
         self._rk = _digest(key)
         self._request = _digest(request)
         self._answer = answer
         self._begun = clock.now()
+        self._held = False
         self.mark = _digest(f"{self._pk}\n{key}")
         """What the thing's row keeps to be recognised by."""
 
@@ -110,7 +117,8 @@ class Once(Generic[T]):
         try:
             await self._put(Insert(self._rk, self._row(reserve)))
         except Conflict:
-            return await self._meet(reserve, find)
+            reserve = await self._meet(reserve, find)
+        self._held = True
         return reserve
 
     async def _meet(self, reserve: str, find: Find) -> str:
@@ -129,6 +137,16 @@ class Once(Generic[T]):
             raise _in_flight()
         # An id that somebody else's thing has got meanwhile is of no use.
         return await self._take_over(row, reserve if made is not None else reserved)
+
+    async def replayed(self, find: Find) -> None:
+        """For a request that may no longer be made: raises `Replay` when it was, in its time."""
+        row = await self._tables.get(TABLE, self._pk, self._rk)
+        if row is None or row.data["request"] != self._request:
+            return
+        if self._clock.now() - parse(str(row.data["at"])) < LIFE:
+            made = await find(str(row.data["reserved"]))
+            if made is not None and self.made(made):
+                raise self.replay(made)
 
     async def _take_over(self, row: Row, reserve: str) -> str:
         try:
@@ -160,9 +178,9 @@ class Once(Generic[T]):
     async def release(self) -> None:
         """Gives the key back after a refusal, so that the request may be tried again at once.
 
-        Best effort; never once another request may have taken it over.
+        Best effort; never another request's, nor once another may have taken it over.
         """
-        if self._clock.now() - self._begun >= IN_FLIGHT / 2:
+        if not self._held or self._clock.now() - self._begun >= IN_FLIGHT / 2:
             return
         try:
             await self._put(Delete(self._rk))
