@@ -18,6 +18,7 @@ import aiohttp
 from shared.audit.service import AuditTrail
 from shared.audit.store import AuditStore
 from shared.bookings.calendar import Calendar
+from shared.bookings.closing import Closing
 from shared.bookings.contention import Contention
 from shared.bookings.finding import RoomFinder
 from shared.bookings.guests import Guests
@@ -26,6 +27,9 @@ from shared.bookings.index import BookingIndex
 from shared.bookings.making import Maker
 from shared.bookings.models import SHARED_LINK, Booking
 from shared.bookings.moving import Mover
+from shared.bookings.occupancy import Occupancy
+from shared.bookings.participants import Participants
+from shared.bookings.pins import Pins
 from shared.bookings.reminders import Reminders
 from shared.bookings.room_service import RoomService
 from shared.bookings.rooms import Rooms
@@ -41,9 +45,10 @@ from shared.events.relay import Relay, log_event
 from shared.fleet.compute import Compute
 from shared.fleet.compute_local import LocalCompute
 from shared.fleet.driver import Driver
+from shared.fleet.hosts import FleetHosts
 from shared.fleet.reconciler import Reconciler
 from shared.fleet.rooms import RoomKeeper, RoomSecrets
-from shared.fleet.service import FleetHosts, FleetService
+from shared.fleet.service import FleetService
 from shared.fleet.store import FleetStore
 from shared.janus.client import JanusClients
 from shared.janus.port import JanusFactory
@@ -90,7 +95,7 @@ class Services:
         crypto = Crypto(settings.encryption_keys.get_secret_value())
         self.keys = Keys(ports.tables, crypto, clock)
         self.audit = AuditTrail(AuditStore(ports.tables), settings, clock)
-        rooms = Rooms(ports.tables, crypto, clock, ids)
+        rooms = Rooms(ports.tables, outbox, crypto, clock, ids)
         calendar = Calendar(ports.tables, outbox, clock)
         contention = Contention(clock, self._pause)
         index = BookingIndex(ports.tables)
@@ -101,7 +106,18 @@ class Services:
         shared = (contention, rooms, index, outbox)
         maker = Maker(calendar, finder, *shared, hosts, settings, clock, ids)
         mover = Mover(calendar, finder, *shared, settings, clock, ids)
-        self.rooms = RoomService(calendar, rooms, hosts, settings, clock)
+        occupancy = Occupancy(calendar, settings, clock)
+        self.rooms = RoomService(
+            rooms,
+            occupancy,
+            Closing(rooms, occupancy, hosts, outbox, clock),
+            Pins(rooms, occupancy, hosts, outbox, clock),
+            Participants(calendar, rooms, hosts, settings, clock),
+            hosts,
+            outbox,
+            settings,
+            clock,
+        )
         self.bookings = Bookings(maker, mover, calendar, rooms, index, outbox, settings, clock)
         self.series = SeriesService(
             self.bookings, calendar, finder, *shared, ports.tables, settings, clock, ids
@@ -115,7 +131,7 @@ class Services:
         self.reconciler = Reconciler(
             self.bookings, fleet_store, ports.compute, driver, settings, clock
         )
-        self.fleet = FleetService(fleet_store, ports.janus, ports.queues, settings, clock)
+        self.fleet = FleetService(fleet_store, secrets, ports.janus, ports.queues, settings, clock)
         call_store = CallStore(ports.tables, outbox)
         self.calls = Calls(
             call_store, self.audit, self.fleet, secrets, outbox, ports.queues, settings, clock

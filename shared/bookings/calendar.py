@@ -78,7 +78,10 @@ class Calendar:
             return None
         (claim,) = claims_of(booking, fence, [home], self._clock)
         await self.fences.confirm(claim)
-        return await self._read_booking(booking_id)
+        confirmed = await self._read_booking(booking_id)
+        if confirmed and confirmed.booking.state is State.PENDING:
+            raise StorageUnavailable("a booking that was committed could not be confirmed")
+        return confirmed
 
     async def _read_booking(self, booking_id: int) -> Stored | None:
         home = home_of(booking_id)
@@ -109,10 +112,24 @@ class Calendar:
         """Whether a booking of the room ends after `now`; looks at those that start in `days`."""
         pool = Ids.room_pool(room_id)
         for claim in await self._scan(pool, days, {"room_id": room_id}):
-            truth = await self.fences.truth(claim) if claim.loose else claim
-            if truth and truth.end > now:
+            if await self._lasts(claim, now):
                 return True
         return False
+
+    async def booked_rooms(
+        self, pool: int, now: datetime, days: tuple[datetime, datetime]
+    ) -> set[int]:
+        """As `has_claim_after`, of all rooms at once."""
+        found: set[int] = set()
+        for claim in await self._scan(pool, days, {}):
+            if claim.room_id not in found and await self._lasts(claim, now):
+                found.add(claim.room_id)
+        return found
+
+    async def _lasts(self, claim: Claim, now: datetime) -> bool:
+        """Whether its booking is not over."""
+        truth = await self.fences.truth(claim) if claim.loose and claim.end > now else claim
+        return truth is not None and truth.end > now
 
     async def _scan(
         self, pool: int, days: tuple[datetime, datetime], where: Mapping[str, Value]
@@ -218,9 +235,7 @@ class Calendar:
         while True:
             day = await self._read_day(pk, room)
             for claim in day.claims.values():
-                if claim.room_id != room_id or claim.end <= now:
-                    continue
-                if not claim.loose or await self.fences.truth(claim):
+                if claim.room_id == room_id and await self._lasts(claim, now):
                     return False
             try:
                 async with room:

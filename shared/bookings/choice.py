@@ -42,10 +42,16 @@ def choose(near: Near, rooms: Sequence[Room], *, capacity: int, apart: timedelta
         raise Problem(409, "room_taken", {"room_id": str(asked)})
     if any(_peak(wish, days) >= capacity for wish, days in near):
         raise Problem(409, "capacity_exhausted")
-    if asked or (kept and kept not in taken):
+    closed = {room for _, days in near for day in days for room in day.closed}
+    if asked or (kept and kept not in taken | closed):
         return next((room for room in rooms if room.room_id == (asked or kept)), None)
-    taken = _taken(near, apart) | {room for _, days in near for day in days for room in day.closed}
-    free = (r for r in rooms if r.size == DEFAULT_ROOM_SIZE and r.room_id not in taken)
+    taken = _taken(near, apart) | closed
+    # Nor one whose pin is just being changed: which one its booker should be told is undecided.
+    free = (
+        room
+        for room in rooms
+        if room.size == DEFAULT_ROOM_SIZE and room.room_id not in taken and not room.unsettled
+    )
     return next(free, None)
 
 

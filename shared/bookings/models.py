@@ -85,7 +85,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """`sealed_pin` is the room's password, encrypted: `Rooms.unseal` opens it."""
+    """`sealed_pin` is the room's password, encrypted: `Rooms.unseal` opens it. While it is being
+    changed (`unsettled`) it is the new one, and a running Janus may still have the old one."""
 
     room_id: int
     tenant: str
@@ -95,6 +96,7 @@ class Room:
     updated_at: datetime
     name: str | None = None
     metadata: dict[str, Any] | None = None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

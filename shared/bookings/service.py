@@ -113,10 +113,15 @@ class Bookings:
         return stored if stored and stored.booking.tenant == tenant else None
 
     async def room_of(self, stored: Stored) -> Room:
-        """The booking's room; one born with the booking whose row is missing is mended first."""
+        """The booking's room; one born with the booking whose row is missing is mended first.
+
+        Also one that somebody tries to delete, who will find that it is booked. One that was
+        deleted after the booking stays so. Raises Problem 404.
+        """
         booking = stored.booking
-        room = await self._rooms.find(booking.tenant, booking.room_id)
-        if room is None and stored.new_room:
+        kept = await self._rooms.stored(booking.tenant, booking.room_id)
+        room = kept.room if kept else None
+        if room is None and stored.new_room and self._lives(booking):
             room = Room(
                 room_id=booking.room_id,
                 tenant=booking.tenant,

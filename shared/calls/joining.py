@@ -152,6 +152,7 @@ class Joining:
         located = await self._fleet.locate(booking)
         if not isinstance(located, Ready):
             await self._not_ready(located)
+        room = await self._settled(stored, room, located)
         visit = await self._sit(booking, room, located, person, nonce)
         logs.event(
             "call.admitted",
@@ -224,15 +225,24 @@ class Joining:
             return visit
         raise busy()
 
+    async def _settled(self, stored: Stored, room: Room, located: Ready) -> Room:
+        """The room with the pin that its Janus has, also while that is being changed."""
+        try:
+            return await self._fleet.settle(located, room, lambda: self._bookings.room_of(stored))
+        except JanusError as error:
+            raise await self._failed(error) from error
+
     async def _present(self, janus: Janus, room: Room) -> set[int]:
         try:
             return {p.id for p in await janus.participants(room.room_id)}
-        except NoSuchRoom:
-            await self._fleet.wake()
-            raise _starting("starting") from None
         except JanusError as error:
-            await self._fleet.wake()
-            raise Problem(503, "janus_unavailable", headers=RETRY_AFTER) from error
+            raise await self._failed(error) from error
+
+    async def _failed(self, error: JanusError) -> Problem:
+        await self._fleet.wake()
+        if isinstance(error, NoSuchRoom):
+            return _starting("starting")
+        return Problem(503, "janus_unavailable", headers=RETRY_AFTER)
 
     def _guests(self, seats: Seats, present: set[int], key: str) -> int:
         """The seats of other guests in use: in the room, on the way there, or back soon."""

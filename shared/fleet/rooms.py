@@ -5,7 +5,7 @@ Janus forgets rooms when it restarts, so each step compares; ids and pins stay t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -45,6 +45,20 @@ class RoomSecrets:
     def secret(self, room_id: int) -> str:
         return room_secret(self._janus_key, room_id)
 
+    async def agree(self, janus: Janus, room: Room, look: Callable[[], Awaitable[Room]]) -> Room:
+        """Tells Janus the room's pin; `look` reads the room again. Returns it as it is.
+
+        Whoever changes the pin writes it before they tell Janus: so if it is the same after we have
+        told it, either they have not begun, or Janus hears them after us. Raises `JanusError`.
+        """
+        while True:
+            spec = self.spec(room)
+            await janus.edit_room(room.room_id, spec.secret, spec.pin)
+            again = await look()
+            if again.sealed_pin == room.sealed_pin:
+                return again
+            room = again
+
 
 class RoomKeeper:
     def __init__(
@@ -82,11 +96,16 @@ class RoomKeeper:
         self, janus: Janus, machine: Machine, placement: Placement, existing: set[int]
     ) -> None:
         missing = placement.room_id not in existing
-        if missing:
+        if missing or not placement.made:
             stored = await self._bookings.find(placement.tenant, placement.booking_id)
             if stored is None:
                 return
-            await janus.create_room(self._secrets.spec(await self._bookings.room_of(stored)))
+            room = await self._bookings.room_of(stored)
+            if missing:
+                await janus.create_room(self._secrets.spec(room))
+            # Whoever made it may have read its pin before that was changed.
+            await self._secrets.agree(janus, room, lambda: self._bookings.room_of(stored))
+        if missing:
             logs.event(
                 "room.made",
                 vm=machine.name,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from shared.bookings.models import Booking, Room
-from shared.bookings.rooms import RoomHost
 from shared.events.catalogue import DomainEvent, EventType
 from shared.fleet.models import Vm, VmState
-from shared.fleet.planner import Carrier, Load, place
 from shared.fleet.rooms import RoomSecrets
 from shared.fleet.store import FleetStore
 from shared.janus.port import Janus, JanusError, JanusFactory
-from shared.platform import logs
 from shared.platform.clock import Clock, parse
-from shared.platform.problems import Problem
 from shared.platform.queues import FLEET_WAKE, Queues
 
 LAST_WAKE = 10
@@ -57,92 +54,18 @@ class Ready:
     janus: Janus
 
 
-class Failing:
-    """Remembers for a few seconds that a Janus has failed: bookings of one day take turns, and each
-    would wait for its time-out."""
-
-    MEMORY = timedelta(seconds=5)
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._until = clock.now()
-
-    def now(self) -> None:
-        self._until = self._clock.now() + self.MEMORY
-
-    def lately(self) -> bool:
-        return self._clock.now() < self._until
-
-
-class JanusHost:
-    """A running Janus that a new room goes to at once (implements `RoomHost`)."""
-
-    def __init__(self, janus: Janus, secrets: RoomSecrets, failing: Failing) -> None:
-        self._janus = janus
-        self._secrets = secrets
-        self._failing = failing
-
-    async def make(self, room: Room, code: str) -> None:
-        if self._failing.lately():
-            raise Problem(503, code, headers={"Retry-After": "5"})
-        try:
-            await self._janus.create_room(self._secrets.spec(room))
-        except JanusError as error:
-            self._failing.now()
-            logs.event("room.failed", room_id=room.room_id, reason=error.reason)
-            raise Problem(503, code, headers={"Retry-After": "5"}) from error
-
-    async def unmake(self, room: Room) -> None:
-        try:
-            await self._janus.destroy_room(room.room_id, self._secrets.secret(room.room_id))
-        except JanusError as error:
-            logs.event("room.destroy_failed", room_id=room.room_id, reason=error.reason)
-
-
-class FleetHosts:
-    """Finds the Janus that should hold a room now (implements `Hosts` of the bookings)."""
-
-    def __init__(
-        self,
-        store: FleetStore,
-        secrets: RoomSecrets,
-        janus: JanusFactory,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._secrets = secrets
-        self._janus = janus
-        self._settings = settings
-        self._clock = clock
-        self._failing: dict[str, Failing] = {}
-
-    async def host_for(self, pool: int, start: datetime, end: datetime) -> RoomHost | None:
-        """Reads nothing while the booking's machine is not due."""
-        if self._clock.now() < start - self._settings.vm_lead:
-            return None
-        fleet = await self._store.load(pool)
-        ready = [vm for vm in fleet.vms.values() if vm.state is VmState.READY]
-        carriers = [Carrier(vm.name, self._settings.vm_capacity, on=True) for vm in ready]
-        loads = [Load(p.booking_id, p.start, p.end) for p in fleet.placements.values()]
-        current = {p.booking_id: p.vm for p in fleet.placements.values()}
-        name = place([*loads, Load(0, start, end)], carriers, current).get(0)
-        if name is None:
-            return None
-        failing = self._failing.setdefault(name, Failing(self._clock))
-        return JanusHost(self._janus(fleet.vms[name]), self._secrets, failing)
-
-
 class FleetService:
     def __init__(
         self,
         store: FleetStore,
+        secrets: RoomSecrets,
         janus: JanusFactory,
         queues: Queues,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._secrets = secrets
         self._janus = janus
         self._queues = queues
         self._settings = settings
@@ -161,6 +84,11 @@ class FleetService:
             janus = self._janus(vm)
             return Ready(vm.name, vm.janus_url, janus)
         return "retrying" if vm.state is VmState.FAILED else "starting"
+
+    async def settle(self, ready: Ready, room: Room, look: Callable[[], Awaitable[Room]]) -> Room:
+        """While a room's pin is being changed nobody knows which one Janus has: it is told the new
+        one. `look` reads the room again. Raises `JanusError`."""
+        return await self._secrets.agree(ready.janus, room, look) if room.unsettled else room
 
     async def wake(self) -> None:
         """Asks for a pass of the reconciler: at once, or, when one was asked for within the last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from shared.bookings.models import RoomCreate
 from shared.events.catalogue import Audit
 from shared.janus.port import JanusError
 from shared.platform.ids import Ids
+from shared.platform.once import IN_FLIGHT, Replay
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, StorageUnavailable
 from tests.world import ADMIN, ALICE, BOB, EVE, World
@@ -89,7 +91,7 @@ async def test_rooms_of_other_sizes_and_tenants_are_not_found() -> None:
     await world.book(60, who=EVE)
     booked = await world.book(600)
     assert booked.room.size == 2
-    assert len(world.rows("Rooms", "acme|00")) == 2
+    assert len(world.rows("Rooms", "acme|00", "0")) == 2
 
 
 async def test_the_room_asked_for() -> None:
@@ -335,6 +337,47 @@ async def test_no_machine_wanted_means_no_janus_asked() -> None:
     await world.services.rooms.create(ALICE, RoomCreate(optional_name="x"))
     await world.book(60)
     assert all(not janus.calls for janus in world.compute.janus.values())
+
+
+def _once(world: World, key: str = "key") -> Any:
+    return world.services.keys.once(ALICE, key, "body", lambda made: str(made.room.room_id))
+
+
+async def test_a_replay_does_not_find_its_own_booking_in_the_way() -> None:
+    world = World(local_vms=1, vm_capacity=1)
+    room = (await world.book(600)).room.room_id
+    create, request = world.services.bookings.create, world.request(60, room=room)
+    await create(ALICE, request, "", _once(world))
+    for later in (0, 0, 10, 90):
+        world.clock.advance(minutes=later)
+        with pytest.raises(Replay) as replay:
+            await create(ALICE, request, "", _once(world))
+        assert replay.value.answer == str(room)
+    assert len(world.events("booking.created")) == 2
+
+
+async def test_one_that_wakes_up_after_its_key_was_taken_over_loses_nothing() -> None:
+    """The second request has made the booking that the first one meets: its hint stays."""
+    world = World()
+    request, real, stalled = world.request(120), world.tables.commit, False
+
+    async def stall(table: str, pk: str, ops: Any) -> None:
+        nonlocal stalled
+        if table == "Calendar" and not stalled:
+            stalled = True
+            world.clock.advance(seconds=IN_FLIGHT.total_seconds() + 1)
+            # Another process: it knows nothing of the turn of this one.
+            other = World(tables=world.tables, queues=world.queues)
+            other.clock.time = world.now
+            other.services.ports.random.seed(8)
+            await other.services.bookings.create(ALICE, request, "", _once(other))
+        await real(table, pk, ops)
+
+    world.tables.commit = stall
+    with pytest.raises(Replay):
+        await world.services.bookings.create(ALICE, request, "", _once(world))
+    page = await world.services.bookings.own(ALICE, status=None, day=None, after="", limit=9)
+    assert len(page.items) == len(world.rows("Calendar", DAY, "b|")) == 1
 
 
 async def test_status_and_who_may_see_a_booking() -> None:
