@@ -214,7 +214,7 @@ class Calendar:
 
     async def let_go(self, before: Booking, after: Booking) -> None:
         """Frees the claims outside the home at once that the booking needs no more; after a crash
-        here the event's subscriber does it, or `settle` when somebody asks."""
+        here whoever meets them does it, or the sweeper."""
         home = home_of(before.booking_id)
         pks = [pk for pk in claimed_days(before) if pk != home]
         claims = [replace(c, fence="") for c in claims_of(before, home, pks, self._clock)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 T = TypeVar("T")
+
+TRIES = 4
+"""Attempts to close a booking that others change at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,33 +180,51 @@ class Bookings:
 
     async def cancel(self, caller: Caller, booking_id: int, address: str) -> None:
         """Before the start only; cancelling again changes nothing (5.5.4)."""
-        stored = await self.get(caller, booking_id)
-        booking = stored.booking
-        if booking.state is State.CANCELLED:
-            return
-        self._mover.check_notice(caller, booking, "cancel_too_late", "booking_started")
         audit = Audit(caller.sub, "booking.cancel", address)
-        await self._close(stored, booking.cancelled(), audit, EventType.BOOKING_CANCELLED)
+
+        def after(booking: Booking) -> Booking | None:
+            if booking.state is State.CANCELLED:
+                return None
+            self._mover.check_notice(caller, booking, "cancel_too_late", "booking_started")
+            return booking.cancelled()
+
+        await self._close(caller, booking_id, after, audit, EventType.BOOKING_CANCELLED)
 
     async def end(self, caller: Caller, booking_id: int, address: str) -> None:
         """Ends a running booking for all; ending it again changes nothing."""
-        stored = await self.get(caller, booking_id)
-        booking, now = stored.booking, self._clock.now()
-        if booking.state is State.ENDED or (booking.state is State.ACTIVE and now >= booking.end):
-            return
-        if booking.state is State.CANCELLED or now < booking.start:
-            raise Problem(409, "booking_not_running")
         audit = Audit(caller.sub, "booking.end", address)
-        await self._close(stored, booking.ended(now), audit, EventType.BOOKING_ENDED)
 
-    async def _close(self, stored: Stored, after: Booking, audit: Audit, kind: EventType) -> None:
-        event = booking_event(self._outbox, kind, after, audit)
-        try:
-            await self._calendar.close(stored, after, event)
-        except Conflict:
-            again = await self._calendar.find(after.booking_id)
-            if again is None or again.booking.state is not after.state:
-                raise busy() from None
+        def after(booking: Booking) -> Booking | None:
+            now, active = self._clock.now(), booking.state is State.ACTIVE
+            if booking.state is State.ENDED or (active and now >= booking.end):
+                return None
+            if not active or now < booking.start:
+                raise Problem(409, "booking_not_running")
+            return booking.ended(now)
+
+        await self._close(caller, booking_id, after, audit, EventType.BOOKING_ENDED)
+
+    async def _close(
+        self,
+        caller: Caller,
+        booking_id: int,
+        change: Callable[[Booking], Booking | None],
+        audit: Audit,
+        kind: EventType,
+    ) -> None:
+        """Anew when somebody else has changed the booking meanwhile: a guest was added, say."""
+        for _ in range(TRIES):
+            stored = await self.get(caller, booking_id)
+            after = change(stored.booking)
+            if after is None:
+                return
+            event = booking_event(self._outbox, kind, after, audit)
+            try:
+                await self._calendar.close(stored, after, event)
+            except Conflict:
+                continue
+            return
+        raise busy()
 
     # -- what other parts of the system ask --------------------------------------------------------
 

@@ -19,6 +19,9 @@ from shared.platform.tables import Conflict, Delete, StorageUnavailable, Tables
 PATIENCE = timedelta(minutes=2)
 """How long a row may be absent before its writer is taken for dead (calendar protocol)."""
 
+PERSONAL = frozenset({"guests", "name", "email"})
+"""What events tell of guests: for those who write to them, not for a log."""
+
 Subscriber = Callable[[DomainEvent], Awaitable[None]]
 
 
@@ -64,11 +67,11 @@ class Relay:
 
 
 async def log_event(event: DomainEvent) -> None:
-    """The first subscriber: every domain event is a line in the log."""
+    """The first subscriber: every domain event is a line in the log, without people's names."""
     logs.event(
         event.type.value,
         id=event.id,
         tenant=event.tenant,
         subject=event.subject,
-        **{f"data_{name}": value for name, value in event.data.items()},
+        **{f"data_{k}": value for k, value in event.data.items() if k not in PERSONAL},
     )

@@ -153,3 +153,17 @@ async def test_hints_without_a_booking_are_skipped() -> None:
         )
     )
     assert (await _list(world))[0] == [booked.booking.booking_id]
+
+
+async def test_cancelling_while_somebody_else_changes_the_booking() -> None:
+    world = World()
+    booked = await world.book(120)
+    others = iter([Conflict("a guest was added")])
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        if verb == "commit" and table == "Calendar" and (error := next(others, None)):
+            raise error
+
+    world.tables.fail = fail
+    await world.services.bookings.cancel(ALICE, booked.booking.booking_id, "")
+    assert len(world.events("booking.cancelled")) == 1

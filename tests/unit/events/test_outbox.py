@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from shared.events.catalogue import DomainEvent, EventType
-from shared.events.relay import Relay
+from shared.events.relay import Relay, log_event
 from shared.platform.tables import Conflict, Insert, StorageUnavailable
 from tests.world import World
 
@@ -113,3 +115,12 @@ async def test_a_subscriber_that_fails_keeps_the_row_for_the_next_try() -> None:
         (pointer,) = world.queues.take("outbox")
     await relay(world, seen).handle(pointer)
     assert len(seen) == 1
+
+
+async def test_the_log_tells_no_guest_s_name(caplog: pytest.LogCaptureFixture) -> None:
+    outbox = World().services.bookings._outbox
+    data = {"booking_id": 1, "name": "Carol", "email": "c@example.com", "guests": ["Dave"]}
+    with caplog.at_level(logging.INFO):
+        await log_event(outbox.event(EventType.INVITE_CREATED, "acme", "booking/1", data))
+    assert "invite.created" in caplog.text
+    assert not any(word in caplog.text for word in ("Carol", "example.com", "Dave"))
