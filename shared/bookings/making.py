@@ -46,14 +46,13 @@ class Booked:
 @dataclass(slots=True)
 class Draft:
     """A booking about to be made; its id may still change. `event_id` is chosen before the first
-    try, because its pointer is put then. `shared`: another request with the key has the same id."""
+    try, because its pointer is put then."""
 
     booking: Booking
     event_id: str
     audit: Audit
     once: Once[Booked] | None
     begun: bool = False
-    shared: bool = False
 
     @property
     def home(self) -> str:
@@ -110,7 +109,7 @@ class Maker:
             raise
 
     async def _take_back(self, draft: Draft, refusal: Problem | Replay) -> None:
-        if not draft.shared:  # else the hint may be that of a booking which the other makes
+        if not (draft.once and draft.once.shared):  # else another may make a booking of this hint
             await self._index.drop(draft.booking)
         if draft.once and isinstance(refusal, Problem):
             await draft.once.release()
@@ -147,7 +146,6 @@ class Maker:
             number = draft.booking.booking_id
             reserved = int(await draft.once.begin(str(number), self._row))
             if reserved != number:
-                draft.shared = True
                 await self._renumber(draft, reserved)
 
     async def _row(self, booking_id: str) -> Mapping[str, Any] | None:
@@ -160,7 +158,6 @@ class Maker:
         if stored is None:
             return
         if draft.once and draft.once.made(stored.data):
-            draft.shared = True
             raise draft.once.replay(stored.data)  # somebody took our key over, and was faster
         number = self._ids.booking_id(self._settings.pool, draft.booking.start)
         if draft.once:

@@ -132,19 +132,24 @@ class SeriesService:
 
         Problems: as of one booking, and 400 for a rule or a time that can't be.
         """
-        drafts = self._drafts(caller, request)
-        audit = Audit(caller.sub, "series.create", address)
+        try:
+            drafts = self._drafts(caller, request)
+        except Problem:
+            if once:
+                await once.replayed(self._row)
+            raise
+        work = Repeating(request, Audit(caller.sub, "series.create", address), once, drafts)
         if once:
-            reserved = int(await once.begin(str(drafts[0].booking_id), self._row))
-            drafts = _numbered(drafts, reserved)
-        work = Repeating(request, audit, once, drafts)
+            reserved = int(await once.begin(str(reserved_id(drafts)), self._row))
+            work.drafts = _numbered(drafts, reserved)
         try:
             return await self._contention.run(
-                home_of(reserved_id(drafts)), lambda number: self._attempt(work, number)
+                home_of(reserved_id(work.drafts)), lambda number: self._attempt(work, number)
             )
         except (Problem, Replay) as refusal:
             if work.begun:
-                await self._index.drop_all(work.drafts)
+                # The first hint may be that of a booking which another request makes.
+                await self._index.drop_all(work.drafts[bool(once and once.shared) :])
             if once and isinstance(refusal, Problem):
                 await once.release()
             raise

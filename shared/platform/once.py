@@ -104,7 +104,7 @@ class Once(Generic[T]):
         self._request = _digest(request)
         self._answer = answer
         self._begun = clock.now()
-        self._held = False
+        self._held = self._met = False
         self.mark = _digest(f"{self._pk}\n{key}")
         """What the thing's row keeps to be recognised by."""
 
@@ -117,7 +117,9 @@ class Once(Generic[T]):
         try:
             await self._put(Insert(self._rk, self._row(reserve)))
         except Conflict:
-            reserve = await self._meet(reserve, find)
+            chosen = await self._meet(reserve, find)
+            self._met = chosen != reserve
+            reserve = chosen
         self._held = True
         return reserve
 
@@ -175,12 +177,19 @@ class Once(Generic[T]):
         packed = base64.b64encode(zlib.compress(self._answer(thing).encode(), 9)).decode()
         return {"once": self.mark, "answer": self._crypto.encrypt(packed)}
 
+    @property
+    def shared(self) -> bool:
+        """Whether another request may make the thing with the id that this one has: it was taken
+        over, or may have been."""
+        slow = self._clock.now() - self._begun >= IN_FLIGHT / 2
+        return self._held and (self._met or slow)
+
     async def release(self) -> None:
         """Gives the key back after a refusal, so that the request may be tried again at once.
 
-        Best effort; never another request's, nor once another may have taken it over.
+        Best effort; never another request's, nor while another may come back with its id.
         """
-        if not self._held or self._clock.now() - self._begun >= IN_FLIGHT / 2:
+        if not self._held or self.shared:
             return
         try:
             await self._put(Delete(self._rk))

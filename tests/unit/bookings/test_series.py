@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from shared.bookings import contention
 from shared.bookings.fences import PENDING_PATIENCE
 from shared.bookings.models import RoomCreate
+from shared.bookings.payloads import SeriesCreate
 from shared.platform.auth import Caller
 from shared.platform.clock import iso
-from shared.platform.once import Replay
+from shared.platform.once import IN_FLIGHT, Replay
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, StorageUnavailable
 from tests.world import ADMIN, ALICE, BOB, EVE, World
@@ -169,6 +173,79 @@ async def test_a_key_makes_one_series() -> None:
         await world.repeat(WEEKLY, once=once())
     assert replay.value.answer == str(made.series_id)
     assert kept(world) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("refusal", [Replay, Problem])
+async def test_one_that_wakes_up_after_its_key_was_taken_over_loses_nothing(
+    refusal: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    real, stalled = world.tables.commit, False
+    start = world.now
+
+    def once(where: World) -> Any:
+        return where.services.keys.once(ALICE, "key", "same", lambda made: str(made.series_id))
+
+    async def stall(table: str, pk: str, ops: Any) -> None:
+        nonlocal stalled
+        if table == "Calendar" and not stalled:
+            stalled = True
+            other = World(tables=world.tables, queues=world.queues)
+            other.services.ports.random.seed(8)
+            world.clock.advance(seconds=IN_FLIGHT.total_seconds() + 1)
+            series = SeriesCreate(
+                start_time=start + timedelta(minutes=60),
+                end_time=start + timedelta(minutes=120),
+                time_zone="UTC",
+                rrule=WEEKLY,
+            )
+            other.clock.time = world.now
+            await other.services.series.create(ALICE, series, "", once(other))
+        await real(table, pk, ops)
+
+    world.tables.commit = stall
+    if refusal is Replay:  # else it has been too slow to look again, and gives up
+        monkeypatch.setattr(contention, "PATIENCE", 3 * IN_FLIGHT)
+    with pytest.raises(refusal):
+        await world.repeat(WEEKLY, once=once(world))
+    assert kept(world) == [1, 1, 1]
+    assert len(await own(world)) == 3
+
+
+async def test_a_replay_after_the_first_time_has_come() -> None:
+    world = World()
+    request = SeriesCreate(
+        start_time=world.now + timedelta(minutes=60),
+        end_time=world.now + timedelta(minutes=120),
+        time_zone="UTC",
+        rrule=WEEKLY,
+    )
+    keys, create = world.services.keys, world.services.series.create
+    await create(ALICE, request, "", keys.once(ALICE, "key", "same", str))
+    world.clock.advance(hours=2)
+    with pytest.raises(Replay):
+        await create(ALICE, request, "", keys.once(ALICE, "key", "same", str))
+
+
+async def test_a_booking_that_can_not_be_confirmed_now_keeps_its_other_day() -> None:
+    """The series was committed: its claims hold, whatever storage does just now."""
+    world = World(local_vms=1, vm_capacity=1)
+    _killed_at(world, 8, "commit!")  # index, key of the room, three days; then the home
+    with pytest.raises(Killed):
+        await world.repeat("FREQ=DAILY;COUNT=3", 14.5 * 60, 60)
+    world.clock.advance(seconds=PENDING_PATIENCE.total_seconds() + 1)
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        if verb == "commit" and pk == "00|20260611":
+            raise StorageUnavailable("cut")
+
+    world.tables.fail = fail
+    slot = 24 * 60 + 15 * 60.0
+    with pytest.raises(StorageUnavailable):
+        await world.book(slot, 20)
+    world.tables.fail = lambda *_: None
+    with pytest.raises(Problem):
+        await world.book(slot, 20)
 
 
 async def test_who_may_see_it() -> None:

@@ -129,6 +129,55 @@ async def test_but_not_when_another_one_may_have_it() -> None:
     assert await code(once(world), things) == "409 idempotency_in_flight"
 
 
+@pytest.mark.parametrize(
+    ("request_", "refusal"),
+    [("a", "409 idempotency_in_flight"), ("b", "422 idempotency_key_reused")],
+)
+async def test_who_never_had_it_gives_nothing_back(request_: str, refusal: str) -> None:
+    world, things = World(), Things()
+    await once(world).begin("1", things.find)
+    other = once(world, request=request_)
+    assert await code(other, things) == refusal
+    await other.release()
+    assert await code(once(world), things) == "409 idempotency_in_flight"
+
+
+async def test_nor_one_that_has_the_id_of_another() -> None:
+    """The other may come back and make the thing: the key must still lead to it."""
+    world, things = World(), Things()
+    dead = once(world)
+    await dead.begin("1", things.find)
+    world.clock.advance(seconds=IN_FLIGHT.total_seconds())
+    second = once(world)
+    assert not second.shared
+    assert await second.begin("2", things.find) == "1"
+    assert second.shared
+    await second.release()
+    things.rows["1"] = dead.sealed("1")
+    with pytest.raises(Replay):
+        await once(world).begin("3", things.find)
+
+
+async def test_a_request_that_did_not_get_the_key_gives_none_back() -> None:
+    world, things = World(), Things()
+    await once(world).begin("1", things.find)
+    late = once(world)
+    assert await code(late, things) == "409 idempotency_in_flight"
+    await late.release()
+    assert await code(once(world), things) == "409 idempotency_in_flight"
+
+
+async def test_what_was_made_in_its_time_is_replayed_when_it_may_no_longer_be_made() -> None:
+    world, things = World(), Things()
+    await once(world).replayed(things.find)
+    await things.make(once(world), "1")
+    with pytest.raises(Replay):
+        await once(world).replayed(things.find)
+    await once(world, request="b").replayed(things.find)
+    world.clock.advance(seconds=LIFE.total_seconds())
+    await once(world).replayed(things.find)
+
+
 async def test_old_keys_are_purged() -> None:
     world, things = World(), Things()
     await things.make(once(world, "old"), "1")
