@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared.audit.models import AuditEntry, Wanted, plain_address
 from shared.audit.store import AuditStore, entry_of
-from shared.events.catalogue import PLATFORM_TENANT, Audit, DomainEvent
+from shared.events.catalogue import Audit, DomainEvent
 from shared.platform import logs
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock
+from shared.platform.ids import PLATFORM_TENANT
 from shared.platform.problems import FieldError, Problem, invalid
 from shared.platform.tables import Conflict
 

@@ -12,9 +12,6 @@ from typing import Any
 from shared.platform.clock import iso, parse
 from shared.platform.tables import Value
 
-PLATFORM_TENANT = "platform"
-"""The tenant of events that concern operators and no customer (`vm.*`)."""
-
 
 class EventType(StrEnum):
     API_KEY_CREATED = "api_key.created"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.events.catalogue import PLATFORM_TENANT, DomainEvent, EventType
+from shared.events.catalogue import DomainEvent, EventType
 from shared.events.outbox import Outbox
 from shared.fleet.compute import Compute, ComputeError, Machine, Power
 from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
@@ -20,6 +20,7 @@ from shared.fleet.store import FleetStore
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
 from shared.platform.clock import Clock, iso
+from shared.platform.ids import PLATFORM_TENANT
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings

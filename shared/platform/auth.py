@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared.platform import logs
 from shared.platform.api_keys import CALLER_PREFIX, TOKEN_PREFIX, KeyReader, read_token
 from shared.platform.clock import Clock
+from shared.platform.ids import PLATFORM_TENANT
 from shared.platform.jwks import SIGNATURES, JwksKeys, Refused
 from shared.platform.problems import Problem
 from shared.platform.settings import Settings
@@ -266,10 +267,13 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     roles = claims.get("roles", ["user"])
     if not isinstance(roles, list):
         raise Refused("roles is no list")
+    known = ROLES & {role for role in roles if isinstance(role, str)}
+    if tenant == PLATFORM_TENANT and "operator" not in known:
+        raise Refused("the platform is no customer's tenant")
     return Caller(
         sub=str(sub),
         tenant=str(tenant),
-        roles=ROLES & {role for role in roles if isinstance(role, str)},
+        roles=known,
         email=_text(claims.get("email")),
         name=_text(claims.get("name")),
     )

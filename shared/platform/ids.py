@@ -11,6 +11,9 @@ from shared.platform.clock import Clock
 NONCE = r"^[A-Za-z0-9_-]{8,64}$"
 """What names a browser tab in a join."""
 
+PLATFORM_TENANT = "platform"
+"""The tenant of what concerns operators and no customer (`vm.*`)."""
+
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 _POOLS = 100

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from shared.audit.models import AuditEntry
-from shared.events.catalogue import PLATFORM_TENANT, Audit, DomainEvent, EventType
+from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.platform import logs
 from shared.platform.auth import Caller
+from shared.platform.ids import PLATFORM_TENANT
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict, Insert
 from tests.world import ADMIN, ALICE, EVE, World

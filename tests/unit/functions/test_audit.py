@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from shared.events.catalogue import PLATFORM_TENANT, Audit, EventType
+from shared.events.catalogue import Audit, EventType
 from shared.platform import logs
+from shared.platform.ids import PLATFORM_TENANT
 from shared.platform.tables import Insert
 from tests.unit.functions.asking import HANDLERS, Answer, Door
 

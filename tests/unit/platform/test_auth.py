@@ -216,6 +216,12 @@ async def test_altered_and_malformed(verifier: TokenVerifier, sign: Sign) -> Non
     await unauthorized(verifier, jwt.encode({}, "another-secret-of-at-least-32-chars", "HS256"))
 
 
+async def test_the_platform_is_no_customers_tenant(verifier: TokenVerifier, sign: Sign) -> None:
+    await unauthorized(verifier, sign(tenant="platform", roles=["admin"]))
+    operator = sign(tenant="platform", roles=["operator"])
+    assert (await verifier.verify(f"Bearer {operator}")).is_operator
+
+
 async def test_a_signature_by_a_public_key_is_refused_with_a_secret(
     verifier: TokenVerifier, clock: ManualClock
 ) -> None:
