@@ -101,6 +101,9 @@ class Azurite:
         command += ["--location", str(self.state / "azurite")]
         for name, port in zip(names, self.ports.azurite_ports(), strict=True):
             command += [f"--{name}Host", "127.0.0.1", f"--{name}Port", str(port)]
+            # Longer than our clients keep a connection, as in Azure: with its own 5 s it closes
+            # connections just when they are used again.
+            command += [f"--{name}KeepAliveTimeout", "60"]
         return command
 
     async def _answers(self) -> bool:

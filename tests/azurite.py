@@ -26,10 +26,12 @@ class Azurite:
     """`start()` after `stop()` uses the same ports and folder. Only SIGTERM is used to stop it:
     it writes its disk every 5 s, and SIGKILL loses what it acknowledged since."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_memory: bool = False) -> None:
+        """`in_memory` writes no disk: it takes seconds once there are many rows."""
         if not SCRIPT.exists():
             raise RuntimeError("Azurite is not installed: run `npm ci --prefix local`")
         self.folder = tempfile.mkdtemp(prefix="azurite-")
+        self._where = ["--inMemoryPersistence"] if in_memory else ["--location", self.folder]
         self.ports = dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True))
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -49,9 +51,12 @@ class Azurite:
     def start(self, seconds: float = 30) -> None:
         """Returns when every service accepts connections."""
         command = ["node", str(SCRIPT), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
-        command += ["--location", self.folder]
+        command += self._where
         for name, port in self.ports.items():
             command += [f"--{name}Host", "127.0.0.1", f"--{name}Port", str(port)]
+            # Longer than our clients keep a connection, as in Azure: with its own 5 s it closes
+            # connections just when they are used again.
+            command += [f"--{name}KeepAliveTimeout", "60"]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
