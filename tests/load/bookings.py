@@ -1,0 +1,147 @@
+"""What the booking API costs in storage, and that it costs no more as the past grows.
+
+    .venv/bin/python -m tests.load.bookings --past 100000
+
+Prints counts, and ratios of times taken in one run against the same Azurite: never times alone,
+which would tell of the machine. The figures are in docs/developer.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from shared.platform.queues_azure import AzureQueues
+from shared.platform.tables_azure import AzureTables
+from tests.azurite import Azurite
+from tests.load.contention import Contest, contest
+from tests.load.history import fill
+from tests.load.operations import OPERATIONS, Operation, Site
+
+SIZES = (10, 1_000, 100_000)
+ROUNDS = 40
+
+
+@dataclass
+class Cost:
+    """Of one operation. `times` are seconds, `bare` those of the range query after each."""
+
+    requests: int
+    waits: int
+    rows: int
+    times: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.requests, self.waits, self.rows
+
+    def ratio(self, percent: int) -> float:
+        return _percentile(self.times, percent) / _percentile(self.bare, percent)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+Costs = dict[str, Cost]
+"""By operation."""
+
+
+@dataclass
+class Figures:
+    by_size: dict[int, Costs] = field(default_factory=dict)
+    contest: Contest | None = None
+
+
+async def cost(site: Site, operation: Operation, rounds: int) -> Cost:
+    recorder = site.recorder
+    recorder.in_waves = True
+    await _run(site, operation)
+    result = Cost(recorder.requests, recorder.waits, recorder.rows)
+    recorder.in_waves = False
+    for _ in range(rounds):
+        seconds, bare = await _run(site, operation)
+        result.times.append(seconds)
+        result.bare.append(bare)
+    return result
+
+
+async def _run(site: Site, operation: Operation) -> tuple[float, float]:
+    """Once, and then the bare query: what slows one down slows the other down."""
+    site.world.clock.time = site.began
+    day = site.day()
+    work = await operation(site, day)
+    site.recorder.clear()
+    seconds = await _timed(work)
+    return seconds, await _timed(lambda: site.range_query(day))
+
+
+async def _timed(work: Callable[[], Awaitable[object]]) -> float:
+    begin = time.perf_counter()
+    await work()
+    return time.perf_counter() - begin
+
+
+async def measure(azurite: Azurite, sizes: tuple[int, ...], rounds: int) -> Figures:
+    """One size after the other into the same tables, each with a pool and a booker of its own. With
+    no `rounds` it counts and times nothing."""
+    tables, queues = AzureTables(azurite.connection), AzureQueues(azurite.connection)
+    figures = Figures()
+    for pool, past in enumerate(sizes, start=1):
+        site = Site(pool, tables, queues)
+        pattern = await site.open()
+        await fill(azurite, tables, pattern, site.began, past)
+        for operation in OPERATIONS.values() if rounds else ():
+            await _run(site, operation)  # the first one of a process connects
+        figures.by_size[past] = {
+            name: await cost(site, operation, rounds) for name, operation in OPERATIONS.items()
+        }
+    if rounds:
+        figures.contest = await contest(Site(len(sizes) + 1, tables, queues))
+    await tables.close()
+    await queues.close()
+    return figures
+
+
+def report(figures: Figures) -> str:
+    sizes = list(figures.by_size)
+    lines = [_line("", *(f"{size:,} past bookings" for size in sizes), width=38)]
+    lines.append(_line("operation", *["requests waits rows  p50  p95"] * len(sizes), width=38))
+    for name in OPERATIONS:
+        costs = (costs[name] for costs in figures.by_size.values())
+        lines.append(_line(name, *map(_cells, costs), width=38))
+    lines.append("p50, p95: times those of a range query of the day, on the same table")
+    if figures.contest:
+        lines += ["", *figures.contest.lines()]
+    return "\n".join(lines)
+
+
+def _cells(cost: Cost) -> str:
+    times = f" {cost.ratio(50):4.1f} {cost.ratio(95):4.1f}" if len(cost.times) > 1 else ""
+    return f"{cost.requests:8} {cost.waits:5} {cost.rows:4}{times}"
+
+
+def _line(first: str, *others: str, width: int) -> str:
+    return f"{first:34}" + "".join(f"{other:<{width}}" for other in others).rstrip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--past", type=int, default=SIZES[-1], help="the most past bookings")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that each is measured")
+    arguments = parser.parse_args()
+    sizes = (*(size for size in SIZES if size < arguments.past), arguments.past)
+    azurite = Azurite(in_memory=True)
+    try:
+        print(report(asyncio.run(measure(azurite, sizes, arguments.rounds))))
+    finally:
+        azurite.destroy()
+
+
+if __name__ == "__main__":
+    main()
