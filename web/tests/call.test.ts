@@ -526,12 +526,15 @@ describe('the end of the booked time', () => {
   });
 
   test('when it is not extended, the call closes with its tokens', async () => {
-    await connected(ten(), { kind: 'over', why: 'booking_over' });
+    await connected(ten());
     world.looked = booked('over');
+    const seen: Phase[] = [];
+    call.subscribe((snapshot) => seen.push(snapshot.phase));
     await world.clock.advance(20 * MINUTE);
     expect(phase()).toBe('connected');
-    expect(world.asks).toBe(1);
     await world.clock.advance(1000);
+    expect(seen).not.toContain('reconnecting');
+    expect(world.asks).toBe(1);
     expect(call.snapshot).toMatchObject({ phase: 'ended', reason: 'booking_over', ends: null });
     expect(world.clock.pending).toBe(0);
   });
@@ -546,6 +549,12 @@ describe('the end of the booked time', () => {
     expect(call.snapshot).toMatchObject({ phase: 'ended', reason });
     expect(world.open).toBe(0);
     expect(world.clock.pending).toBe(0);
+  });
+
+  test('when nobody tells that it was extended, the answer to the next question does', async () => {
+    await connected(ten(), granted({ participant_id: 2 }, HOUR));
+    await world.clock.advance(20 * MINUTE + 1000);
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: 2 });
   });
 
   test('an API that does not answer changes nothing', async () => {
@@ -662,11 +671,12 @@ describe('the other moves to another connection', () => {
     await connected();
     world.link.events.peer(null, true);
     expect(call.snapshot).toMatchObject({ phase: 'connected', remote: REMOTE, peerName: 'Bob' });
+    expect(call.snapshot.held).toBe(true);
     await world.clock.advance(1000);
     world.link.events.peer('Bob');
     world.link.events.media(REMOTE);
     await world.clock.advance(10_000);
-    expect(phase()).toBe('connected');
+    expect(call.snapshot).toMatchObject({ phase: 'connected', held: false });
   });
 
   test('or, after some seconds, they have gone', async () => {
@@ -674,6 +684,7 @@ describe('the other moves to another connection', () => {
     world.link.events.peer(null, true);
     await world.clock.advance(4000);
     expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', remote: null, peerName: null });
+    expect(call.snapshot.held).toBe(false);
   });
 
   test('a loss of our own meanwhile is what is told', async () => {

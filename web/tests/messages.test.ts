@@ -27,11 +27,12 @@ describe('a refusal', () => {
 
   test('says what is wrong with each field', () => {
     const errors = [
-      { field: 'start_time', message: 'the start is in the past' },
-      { field: 'rrule', message: 'At most 104 times.' },
+      { field: 'start_time', message: 'must not be in the past' },
+      { field: 'rrule', message: 'at most 104 times.' },
+      { field: 'other', message: 'is not known' },
     ];
     expect(messageOf(answer(400, { detail: 'Invalid: start_time, rrule.', errors }))).toBe(
-      'The start is in the past. At most 104 times.',
+      'Start: must not be in the past. Repeat: at most 104 times. Is not known.',
     );
   });
 
@@ -42,6 +43,12 @@ describe('a refusal', () => {
       expect(text).toMatch(/Sat,? 20 Jun.* \d\d:00\.$/);
       expect(text).not.toMatch(ISO);
     }
+  });
+
+  test('names a time that does not exist as it was asked for', () => {
+    const message = '2027-03-28 01:30 does not exist in Europe/Lisbon: the clocks skip it';
+    const text = messageOf(answer(400, { errors: [{ field: 'start_time', message }] }));
+    expect(text).toMatch(/^Start: Sun,? 28 Mar 2027.* 01:30 does not exist in Europe\/Lisbon/);
   });
 
   test('tells when the room opens in the time of whoever reads', () => {

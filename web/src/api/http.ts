@@ -12,13 +12,18 @@ export interface Answer<T = unknown> {
 export interface Problem {
   code?: string;
   detail?: string;
-  errors?: { field: string; message: string }[];
+  errors?: FieldError[];
   /** `too_early`: when the room opens. */
   opens_at?: string;
   /** `room_starting`: how the machine fares. */
   state?: string;
   /** A booking can't be extended beyond this, for another one follows. */
   free_until?: string;
+}
+
+export interface FieldError {
+  field: string;
+  message: string;
 }
 
 interface Call {

@@ -34,6 +34,10 @@ export function lookedAt({ status, body, retryAfterMs }: Answer<Booked>): Looked
   return known ? { kind: 'booked', booked: body } : { kind: 'unknown', retryAfterMs };
 }
 
+/** Why nobody can enter any more; null while they can. */
+export const closed = (booked: Booked): Refusal | null =>
+  booked.phase === 'over' ? 'booking_over' : finished(booked);
+
 /**
  * Why nobody can be in the call any more; null while they can. Past its end the call may go on for
  * as long as its tokens do.

@@ -1,5 +1,5 @@
 import { backoff } from './backoff';
-import { type Booked, finished } from './booked';
+import { type Booked, closed } from './booked';
 import type { JoinOutcome } from './grant';
 import type { CallStats, Link, LinkFailure, Ports } from './ports';
 import { IDLE, type Phase, type Reason, type Snapshot } from './snapshot';
@@ -52,7 +52,7 @@ export class Call {
     this.term = new Term(ports, {
       changed: (ends) => this.set({ ends }),
       outgrown: () => void this.move(),
-      expired: () => this.recover(0),
+      expired: () => void this.inquire(() => this.recover(0)),
       finished: (why) => this.stop('ended', why),
     });
   }
@@ -225,7 +225,8 @@ export class Call {
           }
         },
         media: (remote) => {
-          if (this.link === link) this.set({ phase: 'connected', remote, moving: false });
+          if (this.link === link)
+            this.set({ phase: 'connected', remote, moving: false, held: false });
         },
         failed: (why) => {
           if (this.link === link) this.lost(why);
@@ -238,38 +239,45 @@ export class Call {
 
   /** Nobody else is here. Whoever will be back at once is not said to have gone. */
   private alone(soonBack: boolean): void {
-    const say = () =>
-      this.set({ phase: 'waiting_peer', remote: null, peerName: null, moving: false });
+    const say = () => {
+      const nobody = { remote: null, peerName: null, moving: false, held: false };
+      this.set({ phase: 'waiting_peer', ...nobody });
+    };
     this.cancelHold?.();
     if (!soonBack) {
       say();
       return;
     }
+    this.set({ held: true });
     this.cancelHold = this.ports.clock.after(PEER_BACK_MS, say);
     this.linkTimers.push(this.cancelHold);
   }
 
   private lost(why: LinkFailure): void {
     // While fresh tokens are asked for, the API throws our old participant out: all is well.
-    if ((why === 'kicked' || why === 'room_gone') && !this.asking) void this.inquire(why);
+    if (this.asking) this.recover();
+    else if (why === 'kicked') void this.inquire(() => this.thrownOut());
+    else if (why === 'room_gone') void this.inquire(() => this.recover());
     else this.recover();
   }
 
-  /** The room is gone, or we are no longer wanted there: that is how a call is ended for all. */
-  private async inquire(why: LinkFailure): Promise<void> {
+  /**
+   * The room is gone, we are no longer wanted there, or our tokens have expired: that is how a call
+   * ends. Only when the booking goes on have we lost anything.
+   */
+  private async inquire(lost: () => void): Promise<void> {
     this.dropLink();
     this.set({ participant: null });
     const goOn = () => {
       cancel();
       this.cancelAsk = null;
-      if (why === 'kicked') this.thrownOut();
-      else this.recover();
+      lost();
     };
     const cancel = this.ports.clock.after(INQUIRY_MS, goOn);
     this.cancelAsk = cancel;
     const looked = await this.ports.look();
     if (this.cancelAsk !== cancel) return;
-    const over = looked.kind === 'booked' ? finished(looked.booked) : null;
+    const over = looked.kind === 'booked' ? closed(looked.booked) : null;
     if (over) this.stop('ended', over);
     else goOn();
   }
@@ -299,7 +307,8 @@ export class Call {
   /** Throws the link away, keeps the person's tracks, and asks for a new seat. */
   private recover(delayMs?: number): void {
     this.dropLink();
-    this.set({ phase: this.joinedOnce ? 'reconnecting' : 'joining', participant: null });
+    const phase = this.joinedOnce ? 'reconnecting' : 'joining';
+    this.set({ phase, participant: null, held: false });
     // Fresh tokens were asked for already, and that answer will do.
     if (this.asking) return;
     if (delayMs === undefined) {

@@ -30,6 +30,8 @@ export interface Snapshot {
   ends: Ends | null;
   /** The link is being replaced for an extended call: nothing was lost, and it takes a moment. */
   moving: boolean;
+  /** The other is between two connections of theirs, and their last picture stands for them. */
+  held: boolean;
   /** Several attempts have failed: time to say more than "connecting". */
   troubled: boolean;
   /** We were told to wait before we ask again, until then by this browser's clock. */
@@ -47,6 +49,7 @@ export const IDLE: Snapshot = {
   remote: null,
   ends: null,
   moving: false,
+  held: false,
   troubled: false,
   throttledUntil: null,
 };

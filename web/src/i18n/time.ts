@@ -6,18 +6,27 @@ export function clockTime(moment: Date): string {
   return moment.toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' });
 }
 
-export function dayAndTime(moment: Date): string {
+/** By the clock of this browser, or of another zone. */
+export function dayAndTime(moment: Date, timeZone?: string): string {
   return moment.toLocaleString(locale(), {
-    weekday: 'short',
-    day: 'numeric',
-    month: 'short',
+    ...dateOf(moment),
     hour: '2-digit',
     minute: '2-digit',
+    ...(timeZone ? { timeZone } : {}),
   });
 }
 
-export function day(moment: Date): string {
-  return moment.toLocaleDateString(locale(), { weekday: 'short', day: 'numeric', month: 'short' });
+export const day = (moment: Date): string => moment.toLocaleDateString(locale(), dateOf(moment));
+
+/** The year only when it is another one. */
+function dateOf(moment: Date): Intl.DateTimeFormatOptions {
+  const thisYear = moment.getFullYear() === new Date().getFullYear();
+  return {
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    ...(thisYear ? {} : { year: 'numeric' }),
+  };
 }
 
 /** For the middle of a sentence: at 14:00; on Mon, 5 Oct at 14:00 when that is not today. */
@@ -35,11 +44,10 @@ export const until = (moment: Date, now = new Date()): string =>
 export const isSameDay = (a: Date, b: Date): boolean => a.toDateString() === b.toDateString();
 
 /** From when to when; the day of the end only when it is another. */
-export function span(start: Date, end: Date): string {
-  if (!isSameDay(start, end)) return `${dayAndTime(start)} – ${dayAndTime(end)}`;
-  // The times stay on one line.
-  return `${day(start)}, ${clockTime(start)}\u00a0–\u00a0${clockTime(end)}`;
-}
+export const hours = (start: Date, end: Date): string =>
+  `${clockTime(start)} – ${isSameDay(start, end) ? clockTime(end) : dayAndTime(end)}`;
+
+export const span = (start: Date, end: Date): string => `${day(start)}, ${hours(start, end)}`;
 
 /** In words: 1 hora e 30 minutos, 45 minutes, 2 days and 1 hour. Never more than two units. */
 export function duration(minutes: number): string {

@@ -1,10 +1,18 @@
-import { type Answer, NO_ANSWER, type Problem } from '../api/http';
-import { t } from '../i18n';
+import { type Answer, type FieldError, NO_ANSWER, type Problem } from '../api/http';
+import { type Key, t } from '../i18n';
 import { at, dayAndTime, until as untilText } from '../i18n/time';
 
 const NOTHING_FREE = ['room_taken', 'capacity_exhausted'];
 const TOO_LATE = ['cancel_too_late', 'change_too_late'];
 /** RFC 3339, as programs write a moment. */
+const WALL_CLOCK = /(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?/g;
+const FIELDS: Record<string, Key | undefined> = {
+  start_time: 'fieldStart',
+  end_time: 'fieldEnd',
+  rrule: 'repeat',
+  name: 'guestName',
+  email: 'guestEmail',
+};
 const MOMENT = /\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)/g;
 
 /** What to tell a person about a refused request. */
@@ -18,21 +26,29 @@ export function messageOf({ status, body }: Answer): string {
   if (TOO_LATE.includes(problem?.code ?? '')) return t('tooLateToChange');
   const opensAt = Date.parse(problem?.opens_at ?? '');
   if (!Number.isNaN(opensAt)) return t('errorTooEarly', { at: at(new Date(opensAt)) });
-  const fields = problem?.errors?.map(({ message }) => message).filter(Boolean) ?? [];
+  const fields = problem?.errors ?? [];
   if (fields.length > 0) return fields.map(sentence).join(' ');
   // The API speaks the person's language and knows the case better.
   return humane(problem?.detail) ?? t(status === 409 ? 'errorConflict' : 'errorUnexpected');
 }
 
-/** Moments in the local time of whoever reads. */
+/** Moments in the local time of whoever reads, and wall-clock times as they are. */
 function humane<T extends string | undefined>(text: T): T {
-  return text?.replace(MOMENT, (moment) => dayAndTime(new Date(moment))) as T;
+  return (
+    text
+      ?.replace(MOMENT, (moment) => dayAndTime(new Date(moment)))
+      // As if in UTC: the API may name a time that does not exist here.
+      .replace(WALL_CLOCK, (_, date, time) => dayAndTime(new Date(`${date}T${time}Z`), 'UTC')) as T
+  );
 }
 
-function sentence(text: string): string {
-  const whole = humane(text)
-    .trim()
-    .replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
+/** With the name that the form gives to the field. */
+function sentence({ field, message }: FieldError): string {
+  const label = FIELDS[field];
+  const text = humane(message).trim();
+  const whole = label
+    ? `${t(label)}: ${text}`
+    : text.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
 

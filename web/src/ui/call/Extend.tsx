@@ -21,7 +21,14 @@ export function Extend(props: { ends: Ends; host: Host; onClose(): void }) {
   const panel = useRef<HTMLDivElement>(null);
   const end = new Date(ends.bookedTime);
 
-  useEffect(() => panel.current?.querySelector('button')?.focus(), []);
+  useEffect(() => {
+    panel.current?.querySelector('button')?.focus();
+    const close = (event: KeyboardEvent) => {
+      if (event.key === 'Escape') onClose();
+    };
+    document.addEventListener('keydown', close);
+    return () => document.removeEventListener('keydown', close);
+  }, []);
 
   const extend = async (to: Date) => {
     setWhy(null);
@@ -42,9 +49,6 @@ export function Extend(props: { ends: Ends; host: Host; onClose(): void }) {
       role="group"
       aria-label={t('extend')}
       data-testid="extend-panel"
-      onKeyDown={(event) => {
-        if (event.key === 'Escape') onClose();
-      }}
     >
       <p>{t('endsAt', { at: at(end) })}</p>
       <div class="extend-steps">

@@ -6,6 +6,7 @@ import { useWakeLock } from '../hooks';
 import { InviteLink } from '../InviteLink';
 import { Controls } from './Controls';
 import { Notices } from './Notices';
+import { Still } from './Still';
 import type { Host } from './useHost';
 import { usePreview } from './usePreview';
 import { Video } from './Video';
@@ -43,6 +44,7 @@ export function Stage(props: Props) {
           stream={snapshot.remote}
           onBlocked={noteBlocked}
         />
+        <Still shown={phase === 'reconnecting' || snapshot.held} />
         {phase === 'connected' && <span class="nametag">{name}</span>}
         {phase === 'waiting_peer' && (
           <div class="stage-note">

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { type Booked, finished, look } from '../../call/booked';
+import { type Booked, closed, look } from '../../call/booked';
 import type { Call } from '../../call/call';
 import type { Ticket } from '../../call/ticket';
 import { currentSession } from '../../session';
@@ -12,7 +12,7 @@ export function useBooked(ticket: Ticket, call: Call): Booked | null {
     void look(ticket, currentSession()?.token).then((looked) => {
       if (stale || looked.kind === 'unknown') return;
       setBooked(looked.booked);
-      const over = looked.booked.phase === 'over' ? 'booking_over' : finished(looked.booked);
+      const over = closed(looked.booked);
       if (over && call.snapshot.phase === 'idle') call.leave(over);
     });
     return () => {

@@ -1,7 +1,7 @@
 import { useId, useState } from 'preact/hooks';
 import type { Booking, BookingPhase } from '../../api/bookings';
 import { type Key, t } from '../../i18n';
-import { clockTime, dayAndTime, isSameDay, span } from '../../i18n/time';
+import { clockTime, day, dayAndTime, hours, isSameDay } from '../../i18n/time';
 import type { Session } from '../../session';
 import { Manage } from './Manage';
 
@@ -33,7 +33,9 @@ export function BookingRow(props: Props) {
   return (
     <li data-testid="booking" data-phase={booking.phase}>
       <div class="booking-when">
-        <span>{span(start, new Date(booking.end_time))}</span>
+        <span>
+          {day(start)} <span class="nowrap">{hours(start, new Date(booking.end_time))}</span>
+        </span>
         <span class="booking-phase">
           {phase && <span class="badge">{phase}</span>}
           {booking.series_id && <span class="badge plain">{t('inSeries')}</span>}
