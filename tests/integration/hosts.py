@@ -25,7 +25,7 @@ from tests.world import make_settings
 
 STARTING = 60.0
 ENDING = 20.0
-AGAIN = 60.0
+AGAIN = 90.0
 """Seconds for which a client comes back when it is asked to."""
 
 SECRETS = {
@@ -109,6 +109,8 @@ class Hosts:
             "SUROGA_JWT_ISSUER": "suroga-local",
             "SUROGA_JWT_AUDIENCE": "suroga",
             "SUROGA_LOCAL_VM_FOLDER": str(folder / "vms"),
+            "SUROGA_RATE_CALLER": "off",
+            "SUROGA_RATE_ADDRESS": "off",
             **SECRETS,
             **{f"AzureWebJobs.{name}.Disabled": "true" for name in NOT_OURS},
             **{f"SUROGA_{name.upper()}": str(value) for name, value in settings.items()},
@@ -188,12 +190,22 @@ class Client:
             parsed = json.loads(raw) if raw else None
             return Answer(response.status, parsed, dict(response.headers))
 
-    async def persist(self, host: Host, method: str, path: str, body: Any = None, **of: Any) -> Any:
-        """The first answer that is not «come back»: a busy calendar names the time."""
+    async def persist(self, host: Host, path: str, body: Any, **of: Any) -> Answer:
+        """Posts until the answer is not «come back»: a 503 names the time."""
         deadline = time.monotonic() + AGAIN
         while True:
-            answer = await self.ask(host, method, path, body, **of)
-            if answer.code != "calendar_busy" or time.monotonic() > deadline:
+            answer = await self.ask(host, "POST", path, body, **of)
+            if answer.status != 503 or time.monotonic() > deadline:
+                return answer
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
+
+    async def insist(self, host: Host, path: str, body: Any, key: str, **of: Any) -> Answer:
+        """The same with an Idempotency-Key: what was done though the answer was lost is found, and
+        what may still be under way is waited for."""
+        deadline = time.monotonic() + AGAIN
+        while True:
+            answer = await self.persist(host, path, body, **of, **{"Idempotency-Key": key})
+            if answer.code != "idempotency_in_flight" or time.monotonic() > deadline:
                 return answer
             await asyncio.sleep(float(answer.headers["Retry-After"]))
 
