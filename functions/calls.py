@@ -26,7 +26,7 @@ bp = func.Blueprint()
     tag="calls",
     answer=Ticket,
     body=JoinRequest,
-    problems=(400, 403, 404, 409, 410, 425, 503),
+    problems=(400, 403, 404, 410, 425, 503),
     scope="calls:join",
 )
 async def bookings_join(call: Call[JoinRequest]) -> Reply:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from datetime import date, timedelta
+from functools import lru_cache
 
 import azure.functions as func
 
 from functions.answers import hardened
 from functions.door import OPERATIONS
+from functions.examples import DAY
+from shared.platform.clock import SystemClock
 
 bp = func.Blueprint()
 
 
-@cache
-def _document() -> bytes:
+@lru_cache(maxsize=1)
+def _document(day: date = DAY) -> bytes:
     from functions.openapi import document
 
-    return json.dumps(document(OPERATIONS), ensure_ascii=False).encode()
+    return json.dumps(document(OPERATIONS, day), ensure_ascii=False).encode()
 
 
 @bp.route("openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def openapi_json(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse(_document(), headers=hardened(), mimetype="application/json")
+    # Its examples are of tomorrow: who tries them books.
+    tomorrow = SystemClock().now().date() + timedelta(days=1)
+    return func.HttpResponse(_document(tomorrow), headers=hardened(), mimetype="application/json")

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from functions.door import Operation
+from functions.door import KEY_HEADER, Operation
+from functions.examples import DAY, Examples
+from functions.openapi_parts import (
+    DESCRIPTION,
+    FILES,
+    HEADERS,
+    IDEMPOTENCY_KEY,
+    PARAMETERS,
+    PROBLEM,
+    TAGS,
+)
+from functions.problem_examples import problem_example
+from functions.refusals import refusals
 from shared.platform.i18n import TITLES
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload
 
@@ -20,32 +33,12 @@ VERSION = "1.0.0"
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
 ID = {"type": "integer", "minimum": 1, "maximum": MAX_SAFE_INTEGER}
-
-PROBLEM = {
-    "type": "object",
-    "description": "Problem details (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "code", "operation_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "In the language of Accept-Language."},
-        "code": {"type": "string", "description": "Stable, for programs."},
-        "operation_id": {"type": "string", "description": "Finds the request in the log."},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "message"],
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
-}
+RETRY = frozenset({425, 429, 503})
+"""Statuses after which the caller may come back, and is told when."""
 
 
-def document(operations: Sequence[Operation]) -> dict[str, Any]:
-    """Everything that is served, and nothing that is not."""
+def document(operations: Sequence[Operation], day: date = DAY) -> dict[str, Any]:
+    """Everything that is served, and nothing that is not; its examples are of this day."""
     models = {m for op in operations for m in _models(op)}
     inputs = {m for op in operations if (m := op.body)}
     wanted: list[tuple[type[Payload], Any]] = [
@@ -53,15 +46,18 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         for model in sorted(models, key=lambda m: m.__name__)
     ]
     _, definitions = models_json_schema(wanted, ref_template=REF)
+    examples = Examples(day)
     paths: dict[str, dict[str, Any]] = {}
     for op in operations:
-        paths.setdefault(_path(op.route), {})[op.method.lower()] = _operation(op)
+        paths.setdefault(_path(op.route), {})[op.method.lower()] = _operation(op, examples)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Suroga Streaming", "version": VERSION},
+        "info": {"title": "Suroga Streaming", "version": VERSION, "description": DESCRIPTION},
         "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(sorted(paths.items())),
         "components": {
+            "headers": HEADERS,
             "schemas": {**definitions.get("$defs", {}), "Problem": PROBLEM},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or API key"}
@@ -85,93 +81,152 @@ def _item(answer: Any) -> type[Payload] | None:
     return model
 
 
-def _operation(op: Operation) -> dict[str, Any]:
+def _operation(op: Operation, examples: Examples) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "operationId": op.name,
         "summary": op.summary,
+        "description": _description(op),
         "tags": [op.tag],
-        "responses": {str(op.status): _answer(op), **_problems(op)},
+        "responses": {str(op.status): _answer(op, examples), **_problems(op, examples)},
         "security": [{"bearer": []}] if op.signed_in else [],
     }
-    if op.signed_in:
-        allowed = f"An API key needs the scope `{op.scope}`." if op.scope else "Not for API keys."
-        spec["description"] = allowed
-    parameters = [*_path_parameters(op.route), *_query_parameters(op.query)]
+    parameters = [*_path_parameters(op, examples), *_query_parameters(op, examples)]
+    parameters += [IDEMPOTENCY_KEY] if op.keyed else []
     if parameters:
         spec["parameters"] = parameters
     if op.body:
         spec["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": _ref(op.body)}},
+            "required": any(field.is_required() for field in op.body.model_fields.values()),
+            "content": {
+                "application/json": {
+                    "schema": _ref(op.body),
+                    "example": examples.bodies[op.body.__name__],
+                }
+            },
         }
     return spec
+
+
+def _description(op: Operation) -> str:
+    if not op.signed_in:
+        return "Nobody has to sign in."
+    said = [
+        f"An API key needs the scope `{op.scope}`; without it the answer is 403 "
+        "`insufficient_scope`."
+        if op.scope
+        else "Not for API keys: the answer is 403 `person_only`."
+    ]
+    if op.keyed:
+        said.append(
+            f"With an `{KEY_HEADER}` it may be sent again: it is carried out once, and every "
+            "further answer repeats the first one, with `Idempotency-Replayed: true`."
+        )
+    return " ".join(said)
 
 
 def _ref(model: type[Payload]) -> dict[str, Any]:
     return {"$ref": REF.format(model=model.__name__)}
 
 
-def _answer(op: Operation) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": TITLES_OK.get(op.status, "OK")}
-    if op.media:
-        return {**described, "content": {media: FILES[media] for media in op.media}}
+def _headers(op: Operation, *names: str) -> dict[str, Any]:
+    every = ["X-Operation-Id", *names]
+    if op.throttled:
+        every += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in every}
+
+
+def _answer(op: Operation, examples: Examples) -> dict[str, Any]:
     item = _item(op.answer)
+    listed = item is not None and item is not op.answer
+    names = ["Location"] if op.status == 201 else []
+    names += ["Idempotency-Replayed"] if op.keyed else []
+    names += ["Link"] if op.query and "after" in op.query.model_fields else []
+    described = {"description": TITLES_OK[op.status], "headers": _headers(op, *names)}
+    if op.media:
+        return {**described, "content": {media: _file(media, examples) for media in op.media}}
     if item is None:
         return described
-    schema = _ref(item)
-    if item is not op.answer:
-        schema = {"type": "array", "items": schema}
-        described["headers"] = {
-            "Link": {"description": 'The next page, `rel="next"`.', "schema": {"type": "string"}}
-        }
-    return {**described, "content": {"application/json": {"schema": schema}}}
+    schema, example = _ref(item), examples.answers[item.__name__]
+    content = (
+        {"schema": {"type": "array", "items": schema}, "example": [example]}
+        if listed
+        else {"schema": schema, "example": example}
+    )
+    return {**described, "content": {"application/json": content}}
 
-
-FILES: dict[str, dict[str, Any]] = {
-    "image/png": {},
-    "image/svg+xml": {"schema": {"type": "string"}},
-    "text/calendar": {"schema": {"type": "string"}},
-}
-"""What is inside of files; one without a schema is binary."""
 
 TITLES_OK = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done"}
 
 
-def _problems(op: Operation) -> dict[str, Any]:
-    statuses = {*op.problems, 500, *([401] if op.signed_in else [])}
-    statuses |= {403} if op.signed_in else set()  # an API key that lacks the scope
-    statuses |= {413, 415} if op.body else set()
-    statuses |= {429} if op.throttled else set()
-    content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+def _file(media: str, examples: Examples) -> dict[str, Any]:
+    example = examples.files.get(media)
+    return {**FILES[media], **({"example": example} if example else {})}
+
+
+def _problems(op: Operation, examples: Examples) -> dict[str, Any]:
+    found = {
+        str(status): _problem(op, status, codes, examples) for status, codes in refusals(op).items()
+    }
+    for status in set(op.problems) - set(refusals(op)):  # the same body tells of a failure too
+        found[str(status)] = {**_answer(op, examples), "description": _title(status)}
+    return dict(sorted(found.items()))
+
+
+def _problem(
+    op: Operation, status: int, codes: Sequence[str], examples: Examples
+) -> dict[str, Any]:
+    names = ["Retry-After"] if status in RETRY else []
+    shown = {code: {"value": problem_example(op, status, code, examples)} for code in codes}
+    schema = {"$ref": REF.format(model="Problem")}
     return {
-        str(status): {"description": _title(status), "content": content}
-        for status in sorted(statuses)
-        if status != op.status
+        "description": f"{_title(status)}: " + ", ".join(f"`{code}`" for code in codes),
+        "headers": _headers(op, *names),
+        "content": {"application/problem+json": {"schema": schema, "examples": shown}},
     }
 
 
 def _title(status: int) -> str:
-    title = TITLES.get(status)
-    return title.text("en", {}) if title else str(status)
+    return TITLES[status].text("en", {})
 
 
-def _path_parameters(route: str) -> list[dict[str, Any]]:
+def _path_parameters(op: Operation, examples: Examples) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "schema": ID if constraint == "long" else {"type": "string"},
+            "description": PARAMETERS[name],
+            "schema": ID if constraint == "long" else {"type": "string", "minLength": 1},
+            "example": examples.parameters[name],
         }
-        for name, constraint in PARAMETER.findall(route)
+        for name, constraint in PARAMETER.findall(op.route)
     ]
 
 
-def _query_parameters(query: type[Payload] | None) -> list[dict[str, Any]]:
-    if query is None:
+def _query_parameters(op: Operation, examples: Examples) -> list[dict[str, Any]]:
+    if op.query is None:
         return []
-    schema = TypeAdapter(query).json_schema()
+    schema = TypeAdapter(op.query).json_schema()
+    required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": False, "schema": spec}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "description": PARAMETERS[name],
+            **_query_schema(op.name, name, spec, examples),
+        }
         for name, spec in schema["properties"].items()
     ]
+
+
+def _query_schema(
+    operation: str, name: str, spec: dict[str, Any], examples: Examples
+) -> dict[str, Any]:
+    """No parameter is `null`: one that is not wanted is left out."""
+    kinds = [each for each in spec.get("anyOf", []) if each != {"type": "null"}]
+    if kinds:
+        spec = {**{k: v for k, v in spec.items() if k not in ("anyOf", "default")}, **kinds[0]}
+    if name == "after":  # a page of who knows which list: nothing to try as it stands
+        return {"schema": {**spec, "examples": [examples.parameters[f"{operation}.{name}"]]}}
+    return {"schema": spec, "example": examples.parameters[name]}

@@ -13,6 +13,7 @@ import pytest
 
 import shared.bootstrap
 from functions.door import OPERATIONS, Operation
+from functions.refusals import refusals
 from shared.platform.auth import LocalTokens
 from tests.unit.functions.test_app import FUNCTIONS
 from tests.world import World
@@ -73,7 +74,14 @@ class Door:
         text = response.get_body()
         parsed = json.loads(text) if text and "json" in response.mimetype else text or None
         headers = dict(response.headers.items())
+        if response.mimetype == "application/problem+json":
+            _documented(op, response.status_code, parsed["code"])
         return Answer(response.status_code, parsed, headers, response.mimetype)
+
+
+def _documented(op: Operation, status: int, code: str) -> None:
+    known = refusals(op).get(status, ())
+    assert code in known, f"{op.name} answers {status} {code}: say so in functions/refusals.py"
 
 
 def path_of(op: Operation, route: Mapping[str, str]) -> str:
