@@ -82,7 +82,7 @@ class Examples:
                 "name": "Reception",
                 "scopes": ["bookings:read", "bookings:write"],
                 "roles": ["user"],
-                "expires_at": self.at("00:00", 180),
+                "expires_at": "2099-01-01T00:00:00Z",
             },
             "BookingCreate": {"start_time": self.start, "end_time": self.end, "guests": [guest]},
             "BookingExtend": {"end_time": self.at("11:30")},
@@ -208,7 +208,7 @@ class Examples:
             "roles": ["user"],
             "created_by": "root",
             "created_at": self.at("08:00", -1),
-            "expires_at": self.at("00:00", 180),
+            "expires_at": "2099-01-01T00:00:00Z",
         }
         shown = {
             "booking_id": self.booking_id,
