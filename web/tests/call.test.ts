@@ -557,6 +557,24 @@ describe('the end of the booked time', () => {
     expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: 2 });
   });
 
+  test('is asked for each half minute or so, and more often when it is near', async () => {
+    await connected(ten());
+    world.looked = booked('running');
+    await world.clock.advance(7 * MINUTE);
+    expect(world.looks).toBe(17);
+    await world.clock.advance(3 * MINUTE);
+    expect(world.looks).toBeGreaterThan(17 + 20);
+  });
+
+  test('is asked for no sooner than the API allows', async () => {
+    await connected(ten());
+    world.looked = { kind: 'unknown', retryAfterMs: 2 * MINUTE };
+    await world.clock.advance(24_000 + 2 * MINUTE - 1);
+    expect(world.looks).toBe(1);
+    await world.clock.advance(1);
+    expect(world.looks).toBe(2);
+  });
+
   test('an API that does not answer changes nothing', async () => {
     await connected(ten());
     await world.clock.advance(15 * MINUTE);

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { t } from '../../i18n';
 import type { Session } from '../../session';
+import { Throttled } from '../Trouble';
 import { BookingRow } from './BookingRow';
 import { BookLater } from './BookLater';
 import { useUpcoming } from './useUpcoming';
@@ -15,7 +16,7 @@ export function Bookings(props: {
   onSignedOut(): void;
 }) {
   const { session, version, onSignedOut } = props;
-  const { upcoming, failed } = useUpcoming(session.token, version, onSignedOut);
+  const { upcoming, failed, throttledUntil } = useUpcoming(session.token, version, onSignedOut);
   const [news, setNews] = useState<string | null>(null);
   const [all, setAll] = useState(false);
 
@@ -34,6 +35,7 @@ export function Bookings(props: {
           {t('bookingsFailed')}
         </p>
       )}
+      {throttledUntil !== null && <Throttled until={throttledUntil} />}
       {!failed && upcoming && bookings.length === 0 && <p class="muted">{t('bookingsNone')}</p>}
       {news && (
         <p class="news" role="status" data-testid="news">

@@ -1,36 +1,31 @@
 import { useState } from 'preact/hooks';
-import { signIn } from '../../api/bookings';
+import { signIn, type Token } from '../../api/bookings';
 import { t } from '../../i18n';
 import { type Session, saveSession } from '../../session';
-import { messageOf } from '../messages';
+import { Trouble } from '../Trouble';
+import { useAction } from '../useAction';
 import { userOf } from './userOf';
 
 export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
   const [name, setName] = useState('');
   const [tenant, setTenant] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
+  const action = useAction();
 
   const submit = async (event: Event) => {
     event.preventDefault();
     const shown = name.trim();
-    if (!shown || busy) return;
-    setBusy(true);
-    setError(null);
-    const answer = await signIn({
+    if (!shown) return;
+    const who = {
       user: userOf(shown),
       name: shown,
       ...(tenant.trim() ? { tenant: tenant.trim() } : {}),
-    });
-    setBusy(false);
-    if (answer.status !== 200 || !answer.body) {
-      setError(messageOf(answer));
-      return;
-    }
+    };
+    const done = await action.run<Token>(() => signIn(who));
+    if (done?.kind !== 'done' || !done.body) return;
     const session = {
-      token: answer.body.access_token,
+      token: done.body.access_token,
       name: shown,
-      expiresAt: Date.now() + answer.body.expires_in * 1000,
+      expiresAt: Date.now() + done.body.expires_in * 1000,
     };
     saveSession(session);
     onSignedIn(session);
@@ -67,12 +62,13 @@ export function SignIn({ onSignedIn }: { onSignedIn(session: Session): void }) {
           />
         </label>
       </details>
-      {error && (
-        <p class="problem" role="alert">
-          {error}
-        </p>
-      )}
-      <button type="submit" class="button primary wide" data-testid="sign-in" disabled={busy}>
+      <Trouble action={action} />
+      <button
+        type="submit"
+        class="button primary wide"
+        data-testid="sign-in"
+        disabled={action.busy}
+      >
         {t('signIn')}
       </button>
     </form>

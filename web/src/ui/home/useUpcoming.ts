@@ -2,6 +2,8 @@ import { useEffect, useState } from 'preact/hooks';
 import { type Booking, upcomingBookings } from '../../api/bookings';
 
 const EVERY_MS = 60_000;
+/** When a 429 names no time. */
+const THROTTLED_MS = 10_000;
 
 export interface Upcoming {
   bookings: Booking[];
@@ -16,6 +18,7 @@ export interface Upcoming {
 export function useUpcoming(token: string, version: number, onSignedOut: () => void) {
   const [upcoming, setUpcoming] = useState<Upcoming | null>(null);
   const [failed, setFailed] = useState(false);
+  const [throttledUntil, setThrottledUntil] = useState<number | null>(null);
 
   // A new version means to look again.
   useEffect(() => {
@@ -25,12 +28,15 @@ export function useUpcoming(token: string, version: number, onSignedOut: () => v
       clearTimeout(timer);
       const { status, body, retryAfterMs, serverTime } = await upcomingBookings(token);
       if (stale) return;
-      setFailed(status !== 200);
+      const throttled = status === 429;
+      const pause = throttled ? (retryAfterMs ?? THROTTLED_MS) : EVERY_MS;
+      setThrottledUntil(throttled ? Date.now() + pause : null);
+      setFailed(status !== 200 && !throttled);
       if (status === 200) {
         setUpcoming({ bookings: inOrder(body ?? []), aheadMs: serverTime - Date.now() });
       }
       if (status === 401) onSignedOut();
-      else timer = setTimeout(look, Math.max(EVERY_MS, retryAfterMs ?? 0));
+      else timer = setTimeout(look, Math.max(pause, retryAfterMs ?? 0));
     };
     const look = () => {
       if (document.visibilityState === 'visible') void read();
@@ -44,7 +50,7 @@ export function useUpcoming(token: string, version: number, onSignedOut: () => v
     };
   }, [token, version]);
 
-  return { upcoming, failed };
+  return { upcoming, failed, throttledUntil };
 }
 
 function inOrder(bookings: Booking[]): Booking[] {
