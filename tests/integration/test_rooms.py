@@ -93,7 +93,7 @@ async def test_deleting_throws_those_inside_out(system: System) -> None:
     room, pin = await system.other_room()
     caller = await system.join(room, pin, 1001)
     await system.services.rooms.delete(ADMIN, room.room_id, "")
-    assert (await caller.hears("permanent"))["videoroom"] == "destroyed"
+    assert (await caller.hears("room"))["videoroom"] == "destroyed"
     janus = system.vms.janus(system.machine)
     assert not await janus.room_exists(room.room_id)
     assert await _refused(system.join(room, pin, 1002)) == 426
