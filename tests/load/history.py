@@ -32,6 +32,10 @@ DAYS = 360
 LENGTH = timedelta(minutes=5)
 """Short enough for a day to take 278 of them, one after the other."""
 
+BOOKERS = 10
+"""The pattern's booker and nine others: Azurite looks through a whole partition at each insert, and
+a list is a partition."""
+
 YOUNGEST = 2
 """Days ago: a list of what is to come looks back as far as a booking may last."""
 
@@ -42,7 +46,8 @@ Place = tuple[str, str]
 async def fill(
     azurite: Azurite, tables: Tables, pattern: Booking, today: datetime, count: int
 ) -> None:
-    """`count` bookings of the same booker in the days before today, as `pattern` is stored."""
+    """`count` bookings in the days before today, as `pattern` is stored; a tenth of the same
+    booker."""
     own = [
         ("Calendar", row)
         for row in await tables.query("Calendar", _partition(pattern))
@@ -84,12 +89,14 @@ def _template(row: Row) -> str:
 def _copies(
     templates: Sequence[tuple[str, str]], pattern: Booking, starts: Iterable[tuple[int, datetime]]
 ) -> dict[Place, list[str]]:
-    words = _words(pattern.booking_id, pattern.start)
+    words = _words(pattern.booking_id, pattern.start, pattern.booker)
     either = re.compile("|".join(map(re.escape, words)))
     copies: dict[Place, list[str]] = defaultdict(list)
     for number, start in starts:
         own = int(f"{start:%Y%m%d}{_partition(pattern)[:2]}{number:06d}")
-        new = dict(zip(words, _words(own, start), strict=True))
+        other = number % BOOKERS
+        booker = f"{pattern.booker}-{other}" if other else pattern.booker
+        new = dict(zip(words, _words(own, start, booker), strict=True))
         for table, template in templates:
             text = either.sub(partial(_replacement, new), template)
             copies[table, json.loads(text)["PartitionKey"]].append(text)
@@ -100,9 +107,10 @@ def _replacement(new: Mapping[str, str], found: re.Match[str]) -> str:
     return new[found[0]]
 
 
-def _words(booking_id: int, start: datetime) -> list[str]:
-    """What tells a booking's rows from another's; the longer ones first."""
-    return [str(booking_id), stamp(start), iso(start), iso(start + LENGTH), f"{start:%Y%m%d}"]
+def _words(booking_id: int, start: datetime, booker: str) -> list[str]:
+    """What tells a booking's rows from another's; none is the beginning of a later one."""
+    times = [stamp(start), iso(start), iso(start + LENGTH), f"{start:%Y%m%d}"]
+    return [str(booking_id), *times, booker]
 
 
 def _starts(today: datetime, count: int) -> Iterator[tuple[int, datetime]]:
