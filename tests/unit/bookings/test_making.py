@@ -1,4 +1,4 @@
-"""A booking: two waits for storage, never twice, never above what the machines carry."""
+"""A booking: never twice, never above what the machines carry, never lost with an answer."""
 
 from __future__ import annotations
 
@@ -29,43 +29,6 @@ async def test_books_a_new_room_and_answers_its_password() -> None:
     assert room[1] is True
     assert len(world.services.bookings.password(booked.room)) == 12
     assert str(booked.booking.booking_id).startswith("2026061000")
-
-
-async def test_two_waits_and_five_requests() -> None:
-    """Requests that are under way together count as one wait."""
-    world = World()
-    await world.book(600)
-    world.tables.requests.clear()
-    world.queues.messages.clear()
-    waits = _count_waits(world)
-    await world.book(60)
-    requests = sorted((verb, table) for verb, table, _ in world.tables.requests)
-    assert requests == [
-        ("commit", "BookingIndex"),
-        ("commit", "Calendar"),
-        ("query", "Calendar"),
-        ("query", "Rooms"),
-    ]
-    assert len(world.queues.messages) == 1
-    assert waits() == 2
-
-
-def _count_waits(world: World) -> object:
-    """Storage answers all that is asked at the same time at the same time."""
-    waits = 0
-    open_requests = 0
-
-    async def slow(verb: str, table: str, pk: str) -> None:
-        nonlocal waits, open_requests
-        world.tables.requests.append((verb, table, pk))
-        waits += open_requests == 0
-        open_requests += 1
-        for _ in range(20):
-            await asyncio.sleep(0)
-        open_requests -= 1
-
-    world.tables._request = slow
-    return lambda: waits
 
 
 async def test_a_free_room_is_found_before_one_is_created() -> None:
