@@ -147,8 +147,7 @@ async def sees_the_last_picture(person: Person) -> None:
 async def test_an_extended_call_goes_on_past_its_first_end(
     system: System, browser: Browser
 ) -> None:
-    lasting = timedelta(seconds=60)
-    talk = await talking(system, browser, lasting, "extender")
+    talk = await talking(system, browser, timedelta(seconds=75), "extender")
     people = (talk.host, talk.guest)
     asked = [joins(person) for person in people]
     loads = [person.loads for person in people]
@@ -174,19 +173,11 @@ async def test_an_extended_call_goes_on_past_its_first_end(
         assert len(tickets) == 1, "one move"
         ticket = await tickets[0].json()
         assert parse(ticket["expires_at"]) == expiry + timedelta(minutes=15)
-        assert set(await states(person)) <= {
-            "idle",
-            "joining",
-            "starting",
-            "waiting_peer",
-            "connected",
-            "reconnecting",
-        }
         assert not person.errors
     # Each saw the other move, and nobody was said to have gone.
     for person in people:
         shown = await states(person)
-        assert "waiting_peer" not in shown[shown.index("connected") :]
+        assert {"waiting_peer", "ended"}.isdisjoint(shown[shown.index("connected") :])
 
 
 async def test_an_extension_that_meets_another_booking_says_so(

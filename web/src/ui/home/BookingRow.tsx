@@ -34,7 +34,7 @@ export function BookingRow(props: Props) {
     <li data-testid="booking" data-phase={booking.phase}>
       <div class="booking-when">
         <span>
-          {day(start)} <span class="nowrap">{hours(start, new Date(booking.end_time))}</span>
+          {day(start)}, <span class="nowrap">{hours(start, new Date(booking.end_time))}</span>
         </span>
         <span class="booking-phase">
           {phase && <span class="badge">{phase}</span>}
