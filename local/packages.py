@@ -37,10 +37,12 @@ FONTS = Package("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu", "text i
 
 GIT = Package("git", "git", "a test asks it what the package for Azure holds")
 
+CURL = Package("curl", "curl", "tests run the commands that the documentation shows")
+
 REDIS = Package("redis-server", "redis-server", "tests of rate limits that it counts")
 
 RUN = (JANUS,)
-TEST = (JANUS, CHROMIUM, FONTS, GIT, REDIS)
+TEST = (JANUS, CHROMIUM, FONTS, GIT, CURL, REDIS)
 
 
 def ensure_packages(packages: tuple[Package, ...], root: Path, log: Path) -> None:
