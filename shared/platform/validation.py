@@ -41,8 +41,8 @@ MESSAGES: Mapping[str, Message] = {
         "deve ter pelo menos {min_length} elementos", "should have at least {min_length} items"
     ),
     "string_pattern_mismatch": Message(
-        "tem caracteres ou uma forma que não são aceites: {pattern}",
-        "has characters or a form that are not accepted: {pattern}",
+        "tem caracteres ou uma forma que não são aceites",
+        "has characters or a form that are not accepted",
     ),
     "literal_error": Message("deve ser {expected}", "should be {expected}"),
     "timezone_aware": Message(
