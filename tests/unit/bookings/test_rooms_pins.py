@@ -331,6 +331,26 @@ async def test_the_keeper_and_a_reset_at_once() -> None:
             return
 
 
+async def test_the_keeper_stands_still_before_it_asks_janus() -> None:
+    """It has read the old pin; the reset finds no room in Janus to change."""
+    for nth in range(1, 12):
+        world, booked = await _running(FakeTables())
+        janus = world.compute.janus["janus-0"]
+        janus.wipe()
+
+        async def meanwhile(world: World = world, booked: Any = booked) -> None:
+            await reset(world, booked.room, force=True)
+
+        still = Standstill(janus, nth, meanwhile)
+        world.compute.janus["janus-0"] = still
+        await world.tick()
+        world.compute.janus["janus-0"] = janus
+        await _enters(world, booked)
+        if still.calls < nth:
+            return
+    raise AssertionError("the keeper asks without end")
+
+
 def _services(other: RoomWorld, world: RoomWorld) -> Any:
     """Those of another process that reaches the same machines."""
     from dataclasses import replace
