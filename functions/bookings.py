@@ -20,6 +20,7 @@ from shared.bookings.payloads import (
     BookingPatch,
     BookingView,
 )
+from shared.platform.payload import Day
 
 if TYPE_CHECKING:
     from shared.bookings.making import Booked
@@ -33,7 +34,7 @@ class BookingQuery(Paging):
     """`date` is a day in UTC."""
 
     status: Status | None = None
-    date: Annotated[datetime.date, Field(lt=datetime.date(9999, 1, 1))] | None = None
+    date: Annotated[Day, Field(lt=datetime.date(9999, 1, 1))] | None = None
 
 
 @operation(

@@ -108,7 +108,7 @@ class Host:
 
 def _application(door: Door) -> web.Application:
     application = web.Application(client_max_size=MAX_BODY)
-    application.router.add_route("*", "/{tail:.*}", door.answer)
+    application.router.add_route("*", "/{tail:(?s:.*)}", door.answer)
     return application
 
 

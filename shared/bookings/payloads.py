@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from shared.bookings.models import PLAIN, Phase, RoomId, Status
-from shared.platform.payload import Payload, Utc
+from shared.platform.payload import Moment, Payload, Utc
 
 MOST_GUESTS = 20
 
@@ -106,8 +105,8 @@ class SeriesCreate(Payload):
     offset, and moments when they have one. `rrule` is an RFC 5545 recurrence rule.
     """
 
-    start_time: datetime
-    end_time: datetime
+    start_time: Moment
+    end_time: Moment
     time_zone: Annotated[str, Field(min_length=1, max_length=64)]
     rrule: Annotated[str, Field(min_length=1, max_length=500)]
     room_id: RoomId | None = None

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+)
+from pydantic_core import PydanticCustomError
 
 from shared.platform.clock import iso
 
@@ -30,6 +39,23 @@ class IceServer(Payload):
     credential: str | None = None
 
 
+def _written_moment(value: Any) -> Any:
+    """Not a number, which pydantic takes for seconds since 1970, also as text in a query."""
+    if isinstance(value, datetime) or _begins(value, r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d"):
+        return value
+    raise PydanticCustomError("datetime_written", "should be an RFC 3339 date and time")
+
+
+def _written_day(value: Any) -> Any:
+    if isinstance(value, date) or _begins(value, r"\d{4}-\d\d-\d\d$"):
+        return value
+    raise PydanticCustomError("date_written", "should be a date")
+
+
+def _begins(value: Any, pattern: str) -> bool:
+    return isinstance(value, str) and re.match(pattern, value) is not None
+
+
 def _to_utc(moment: datetime) -> datetime:
     """Between the years 2 and 9998, so that whoever adds or takes a day stays in range."""
     if not 1 < moment.year < 9999:
@@ -39,7 +65,13 @@ def _to_utc(moment: datetime) -> datetime:
 
 Utc = Annotated[
     AwareDatetime,
+    BeforeValidator(_written_moment),
     AfterValidator(_to_utc),
     PlainSerializer(iso, return_type=str, when_used="json"),
 ]
 """A time with an offset, kept in UTC; one without is refused (design section 5)."""
+
+Moment = Annotated[datetime, BeforeValidator(_written_moment)]
+"""A time with an offset or without one."""
+
+Day = Annotated[date, BeforeValidator(_written_day)]

@@ -51,6 +51,7 @@ def test_repeated_request_headers_are_joined(host: Running) -> None:
         ("GET", "/see/9223372036854775808", 404),
         ("GET", "/nothing", 404),
         ("GET", "/off", 404),
+        ("GET", "/nothing/a%0Ab", 404),
         ("GET", "/see/1%00", 400),
         ("GET", "/admin/nothing", 404),
     ],

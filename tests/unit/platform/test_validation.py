@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from functions.bookings import BookingQuery
 from shared.bookings.models import RoomCreate
 from shared.bookings.payloads import BookingCreate
 from shared.platform.i18n import Message, say
@@ -33,6 +34,10 @@ def wrong(model: type[Payload], value: Any) -> list[tuple[str, str, str]]:
         (BookingCreate, {**GOOD, "start_time": "soon"}, "start_time", "RFC 3339", "RFC 3339"),
         (BookingCreate, {**GOOD, "start_time": "2026-06-11T10:00:00"}, "start_time",
          "desvio horário", "offset"),
+        (BookingCreate, {**GOOD, "start_time": 1781172000}, "start_time", "RFC 3339", "RFC 3339"),
+        (BookingCreate, {**GOOD, "start_time": "1781172000"}, "start_time", "RFC 3339", "RFC 3339"),
+        (BookingQuery, {"date": "20624"}, "date", "2026-06-20", "2026-06-20"),
+        (BookingQuery, {"date": "2026-06-20T00:00:00Z"}, "date", "2026-06-20", "2026-06-20"),
         (BookingCreate, {**GOOD, "room_id": "7"}, "room_id", "inteiro", "integer"),
         (BookingCreate, {**GOOD, "room_id": 0}, "room_id", "1 ou mais", "1 or more"),
         (BookingCreate, {**GOOD, "guests": [{"email": "x"}]}, "guests.0.email", "forma", "form"),
