@@ -30,7 +30,7 @@ ALL = "api/v1/api-keys"
     status=201,
     answer=ApiKeyCreated,
     body=ApiKeyCreate,
-    problems=(400, 403, 409, 422, 503),
+    problems={403: ("admin_only",)},
     keyed=True,
 )
 async def api_keys_create(call: Call[ApiKeyCreate]) -> Reply:
@@ -50,7 +50,7 @@ async def api_keys_create(call: Call[ApiKeyCreate]) -> Reply:
     tag="api keys",
     answer=list[ApiKeyView],
     query=Paging,
-    problems=(400, 403),
+    problems={403: ("admin_only",)},
 )
 async def api_keys_list(call: Call[None]) -> Reply:
     query = call.query(Paging)
@@ -66,7 +66,7 @@ async def api_keys_list(call: Call[None]) -> Reply:
     summary="Revoke an API key at once (admins)",
     tag="api keys",
     status=204,
-    problems=(403, 404, 503),
+    problems={403: ("admin_only",), 404: ("api_key_not_found",)},
 )
 async def api_keys_revoke(call: Call[None]) -> Reply:
     key_id = call.request.route_params["key_id"]

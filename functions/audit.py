@@ -38,7 +38,7 @@ class AuditQuery(Paging):
     tag="audit",
     answer=list[AuditEntry],
     query=AuditQuery,
-    problems=(400, 403),
+    problems={403: ("admin_only",)},
     scope="audit:read",
 )
 async def audit_list(call: Call[None]) -> Reply:

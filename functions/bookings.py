@@ -46,7 +46,11 @@ class BookingQuery(Paging):
     status=201,
     answer=BookingCreated,
     body=BookingCreate,
-    problems=(400, 404, 409, 422, 503),
+    problems={
+        404: ("room_not_found",),
+        409: ("room_taken", "capacity_exhausted"),
+        503: ("new_room_create_failed", "room_create_failed"),
+    },
     scope="bookings:write",
     keyed=True,
 )
@@ -73,7 +77,6 @@ async def bookings_create(call: Call[BookingCreate]) -> Reply:
     tag="bookings",
     answer=list[BookingView],
     query=BookingQuery,
-    problems=(400,),
     scope="bookings:read",
 )
 async def bookings_list(call: Call[None]) -> Reply:
@@ -92,7 +95,7 @@ async def bookings_list(call: Call[None]) -> Reply:
     summary="Show a booking",
     tag="bookings",
     answer=BookingDetail,
-    problems=(404,),
+    problems={404: ("booking_not_found",)},
     scope="bookings:read",
 )
 async def bookings_get(call: Call[None]) -> Reply:
@@ -108,7 +111,12 @@ async def bookings_get(call: Call[None]) -> Reply:
     tag="bookings",
     answer=BookingDetail,
     body=BookingPatch,
-    problems=(400, 403, 404, 409, 503),
+    problems={
+        400: ("change_too_late",),
+        403: ("change_started",),
+        404: ("booking_not_found", "room_not_found"),
+        409: ("room_taken", "capacity_exhausted", "booking_cancelled"),
+    },
     scope="bookings:write",
 )
 async def bookings_reschedule(call: Call[BookingPatch]) -> Reply:
@@ -125,7 +133,10 @@ async def bookings_reschedule(call: Call[BookingPatch]) -> Reply:
     tag="bookings",
     answer=BookingDetail,
     body=BookingExtend,
-    problems=(400, 404, 409, 503),
+    problems={
+        404: ("booking_not_found",),
+        409: ("extend_taken", "booking_not_running", "capacity_exhausted"),
+    },
     scope="bookings:write",
 )
 async def bookings_extend(call: Call[BookingExtend]) -> Reply:
@@ -141,7 +152,7 @@ async def bookings_extend(call: Call[BookingExtend]) -> Reply:
     summary="Cancel a booking before it starts",
     tag="bookings",
     status=204,
-    problems=(400, 403, 404, 503),
+    problems={400: ("cancel_too_late",), 403: ("booking_started",), 404: ("booking_not_found",)},
     scope="bookings:write",
 )
 async def bookings_delete(call: Call[None]) -> Reply:
@@ -156,7 +167,7 @@ async def bookings_delete(call: Call[None]) -> Reply:
     summary="Cancel a booking before it starts",
     tag="bookings",
     status=204,
-    problems=(400, 403, 404, 503),
+    problems={400: ("cancel_too_late",), 403: ("booking_started",), 404: ("booking_not_found",)},
     scope="bookings:write",
 )
 async def bookings_cancel(call: Call[None]) -> Reply:
@@ -171,7 +182,7 @@ async def bookings_cancel(call: Call[None]) -> Reply:
     summary="End a running booking for everyone",
     tag="bookings",
     status=204,
-    problems=(404, 409, 503),
+    problems={404: ("booking_not_found",), 409: ("booking_not_running",)},
     scope="bookings:write",
 )
 async def bookings_end(call: Call[None]) -> Reply:

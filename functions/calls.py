@@ -26,7 +26,13 @@ bp = func.Blueprint()
     tag="calls",
     answer=Ticket,
     body=JoinRequest,
-    problems=(400, 403, 404, 410, 425, 503),
+    problems={
+        403: ("too_early",),
+        404: ("booking_not_found",),
+        410: ("booking_over", "booking_cancelled"),
+        425: ("room_starting",),
+        503: ("janus_unavailable",),
+    },
     scope="calls:join",
 )
 async def bookings_join(call: Call[JoinRequest]) -> Reply:
@@ -43,7 +49,14 @@ async def bookings_join(call: Call[JoinRequest]) -> Reply:
     answer=Ticket,
     body=InviteJoinRequest,
     signed_in=False,
-    problems=(400, 401, 403, 409, 410, 425, 503),
+    problems={
+        401: ("invite_invalid",),
+        403: ("too_early",),
+        409: ("room_full",),
+        410: ("booking_over", "booking_cancelled", "invite_revoked"),
+        425: ("room_starting",),
+        503: ("janus_unavailable",),
+    },
 )
 async def invites_join(call: Call[InviteJoinRequest]) -> Reply:
     return Reply(200, await call.services.joining.by_invite(call.body, call.address))
@@ -58,7 +71,7 @@ async def invites_join(call: Call[InviteJoinRequest]) -> Reply:
     answer=InviteShown,
     body=InviteShowRequest,
     signed_in=False,
-    problems=(400, 401, 410, 503),
+    problems={401: ("invite_invalid",), 410: ("invite_revoked",)},
 )
 async def invites_show(call: Call[InviteShowRequest]) -> Reply:
     return Reply(200, await call.services.joining.show(call.body))
@@ -72,7 +85,7 @@ async def invites_show(call: Call[InviteShowRequest]) -> Reply:
     tag="platform",
     signed_in=False,
     throttled=False,
-    problems=(400, 401, 413),
+    problems={400: ("invalid_json",), 401: ("unauthorized",), 413: ("body_too_large",)},
 )
 async def janus_events(call: Call[None]) -> Reply:
     await call.services.janus_events.take(

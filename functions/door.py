@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import azure.functions as func
@@ -38,6 +39,11 @@ KEY_FORM = Message(
     "deve ter 1 a 255 caracteres ASCII visíveis", "should have 1 to 255 visible ASCII characters"
 )
 
+Problems = Mapping[int, tuple[str, ...]]
+"""Codes of i18n by their status; a status without codes has the body of the success."""
+
+NO_PROBLEMS: Problems = MappingProxyType({})
+
 MAX_BODY = 64 * 1024
 """Bytes. The largest body of ours is a batch of Janus events, which has its own limit."""
 
@@ -56,7 +62,7 @@ class Operation:
     body: type[Any] | None
     query: type[Payload] | None
     signed_in: bool
-    problems: tuple[int, ...]
+    problems: Problems
     scope: str
     keyed: bool
     throttled: bool
@@ -137,7 +143,7 @@ def operation(
     body: type[B] | None = None,
     query: type[Payload] | None = None,
     signed_in: bool = True,
-    problems: tuple[int, ...] = (),
+    problems: Problems = NO_PROBLEMS,
     scope: str = "",
     keyed: bool = False,
     throttled: bool = True,
@@ -145,6 +151,7 @@ def operation(
 ) -> Callable[[Handler[B]], Handler[B]]:
     """Registers the handler as one Azure function, named like it, and as an operation.
 
+    `problems`: what it refuses besides what all of its kind do (`functions/refusals.py`).
     `scope`: what an API key must be allowed to do; without one no API key may. `keyed`: takes an
     Idempotency-Key (`Call.once`). `throttled`: rate limits hold; not for what machines and probes
     call. `media`: the types of an answer that is a file and no JSON.

@@ -31,7 +31,7 @@ class Health(Payload):
     answer=Health,
     signed_in=False,
     throttled=False,
-    problems=(503,),
+    problems={503: ()},
 )
 async def health(call: Call[None]) -> Reply:
     found = await call.services.health()

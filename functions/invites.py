@@ -42,7 +42,7 @@ class QrQuery(Payload):
     status=201,
     answer=InviteView,
     body=InviteCreate,
-    problems=(400, 404, 409, 422, 503),
+    problems={404: ("booking_not_found",), 409: ("booking_closed", "too_many_guests")},
     scope="bookings:write",
     keyed=True,
 )
@@ -64,7 +64,7 @@ async def invites_create(call: Call[InviteCreate]) -> Reply:
     summary="List a booking's invites, the shared link first",
     tag="invites",
     answer=list[InviteView],
-    problems=(404,),
+    problems={404: ("booking_not_found",)},
     scope="bookings:read",
 )
 async def invites_list(call: Call[None]) -> Reply:
@@ -79,7 +79,7 @@ async def invites_list(call: Call[None]) -> Reply:
     summary="Revoke an invite at once",
     tag="invites",
     status=204,
-    problems=(404, 503),
+    problems={404: ("booking_not_found", "invite_not_found")},
     scope="bookings:write",
 )
 async def invites_revoke(call: Call[None]) -> Reply:
@@ -95,7 +95,7 @@ async def invites_revoke(call: Call[None]) -> Reply:
     summary="Draw an invite's link as a QR code",
     tag="invites",
     query=QrQuery,
-    problems=(400, 404),
+    problems={404: ("booking_not_found", "invite_not_found")},
     scope="bookings:read",
     media=tuple(PICTURES.values()),
 )
@@ -112,7 +112,7 @@ async def invites_qr(call: Call[None]) -> Reply:
     f"{ONE}/calendar.ics",
     summary="A guest's calendar file, with the link of that guest",
     tag="invites",
-    problems=(404,),
+    problems={404: ("booking_not_found", "invite_not_found")},
     scope="bookings:read",
     media=(CALENDAR,),
 )
@@ -130,7 +130,7 @@ async def invites_calendar(call: Call[None]) -> Reply:
     f"{BOOKING}/calendar.ics",
     summary="The booker's calendar file of a booking",
     tag="bookings",
-    problems=(404,),
+    problems={404: ("booking_not_found",)},
     scope="bookings:read",
     media=(CALENDAR,),
 )

@@ -165,10 +165,11 @@ def _file(media: str, examples: Examples) -> dict[str, Any]:
 
 def _problems(op: Operation, examples: Examples) -> dict[str, Any]:
     found = {
-        str(status): _problem(op, status, codes, examples) for status, codes in refusals(op).items()
+        str(status): _problem(op, status, codes, examples)
+        if codes
+        else {**_answer(op, examples), "description": _title(status)}
+        for status, codes in refusals(op).items()
     }
-    for status in set(op.problems) - set(refusals(op)):  # the same body tells of a failure too
-        found[str(status)] = {**_answer(op, examples), "description": _title(status)}
     return dict(sorted(found.items()))
 
 

@@ -99,7 +99,7 @@ def _interval(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     status=201,
     answer=RoomCreated,
     body=RoomCreate,
-    problems=(400, 409, 422, 503),
+    problems={503: ("room_create_failed",)},
     scope="rooms:write",
     keyed=True,
 )
@@ -120,7 +120,6 @@ async def rooms_create(call: Call[RoomCreate]) -> Reply:
     tag="rooms",
     answer=list[RoomView],
     query=RoomQuery,
-    problems=(400,),
     scope="rooms:read",
 )
 async def rooms_list(call: Call[None]) -> Reply:
@@ -138,7 +137,7 @@ async def rooms_list(call: Call[None]) -> Reply:
     summary="Show a room",
     tag="rooms",
     answer=RoomDetail,
-    problems=(404,),
+    problems={404: ("room_not_found",)},
     scope="rooms:read",
 )
 async def rooms_get(call: Call[None]) -> Reply:
@@ -153,7 +152,12 @@ async def rooms_get(call: Call[None]) -> Reply:
     summary="Delete a room that nobody has booked (admins)",
     tag="rooms",
     status=204,
-    problems=(403, 404, 409, 503),
+    problems={
+        403: ("admin_only",),
+        404: ("room_not_found",),
+        409: ("room_booked",),
+        503: ("room_delete_failed",),
+    },
     scope="rooms:write",
 )
 async def rooms_delete(call: Call[None]) -> Reply:
@@ -169,7 +173,6 @@ async def rooms_delete(call: Call[None]) -> Reply:
     tag="rooms",
     answer=Availability,
     query=AvailabilityQuery,
-    problems=(400,),
     scope="rooms:read",
 )
 async def rooms_availability(call: Call[None]) -> Reply:
@@ -189,7 +192,12 @@ async def rooms_availability(call: Call[None]) -> Reply:
     tag="rooms",
     answer=NewPassword,
     body=PasswordReset,
-    problems=(400, 403, 404, 409, 503),
+    problems={
+        403: ("admin_only",),
+        404: ("room_not_found",),
+        409: ("room_booked",),
+        503: ("password_reset_failed",),
+    },
     scope="rooms:write",
 )
 async def rooms_reset(call: Call[PasswordReset]) -> Reply:
@@ -205,7 +213,7 @@ async def rooms_reset(call: Call[PasswordReset]) -> Reply:
     summary="List who is in a room (who has booked it for now, and admins)",
     tag="rooms",
     answer=ParticipantsView,
-    problems=(403, 404, 502),
+    problems={403: ("participants_forbidden",), 404: ("room_not_found",), 502: ("janus_failed",)},
     scope="rooms:read",
 )
 async def rooms_participants(call: Call[None]) -> Reply:

@@ -34,7 +34,7 @@ ONE = "api/v1/series/{series_id:long}"
     status=201,
     answer=SeriesCreated,
     body=SeriesCreate,
-    problems=(400, 404, 409, 422, 503),
+    problems={404: ("room_not_found",), 409: ("room_taken", "capacity_exhausted")},
     scope="bookings:write",
     keyed=True,
 )
@@ -62,7 +62,7 @@ async def series_create(call: Call[SeriesCreate]) -> Reply:
     summary="Show a series and its bookings as they are now",
     tag="bookings",
     answer=SeriesView,
-    problems=(404,),
+    problems={404: ("series_not_found",)},
     scope="bookings:read",
 )
 async def series_get(call: Call[None]) -> Reply:
@@ -83,7 +83,7 @@ async def series_get(call: Call[None]) -> Reply:
     summary="Cancel every booking of a series that can still be cancelled",
     tag="bookings",
     answer=SeriesCancelled,
-    problems=(404, 503),
+    problems={404: ("series_not_found",)},
     scope="bookings:write",
 )
 async def series_cancel(call: Call[None]) -> Reply:

@@ -56,7 +56,7 @@ async def auth_config(call: Call[None]) -> Reply:
     answer=Token,
     body=TokenRequest,
     signed_in=False,
-    problems=(400, 404),
+    problems={404: ("local_only",)},
 )
 async def auth_token(call: Call[TokenRequest]) -> Reply:
     tokens, request = call.services.local_tokens, call.body

@@ -81,7 +81,7 @@ class Door:
 
 def _documented(op: Operation, status: int, code: str) -> None:
     known = refusals(op).get(status, ())
-    assert code in known, f"{op.name} answers {status} {code}: say so in functions/refusals.py"
+    assert code in known, f"{op.name} answers {status} {code}: say so in its `problems`"
 
 
 def path_of(op: Operation, route: Mapping[str, str]) -> str:

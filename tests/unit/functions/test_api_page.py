@@ -9,7 +9,7 @@ import pytest
 
 import function_app
 from functions.door import OPERATIONS, Operation
-from functions.refusals import OWN, refusals
+from functions.refusals import refusals
 from shared.platform.api_keys import SCOPES
 from shared.platform.i18n import MESSAGES, TITLES
 
@@ -30,10 +30,9 @@ OF_OPERATIONS = {row[0].strip("`"): row for row in rows(PAGE) if len(row) == 5}
 
 def answers(op: Operation) -> str:
     """The success, and the refusals of the operation itself."""
-    own = set(OWN.get(op.name, {}))
+    own = set(op.problems)
     own |= {400} if op.body or op.query else set()
     own |= {409, 422} if op.keyed else set()
-    own |= set(op.problems) - refusals(op).keys()
     listed = ", ".join(str(status) for status in sorted(own))
     return f"{op.status}; {listed}" if listed else str(op.status)
 
