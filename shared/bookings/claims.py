@@ -98,7 +98,8 @@ class Claim:
         return day_bounds(self.pk)[0].date() == self.start.date()
 
     def overlaps(self, start: datetime, end: datetime) -> bool:
-        return self.start < end and start < self.end
+        """One that was ended as it began takes nothing."""
+        return self.start < end and start < self.end and self.start < self.end
 
     def to_row(self) -> dict[str, Value]:
         return {

@@ -80,6 +80,14 @@ async def test_ending_a_running_booking_frees_the_rest_of_its_time() -> None:
     await world.book(5)
 
 
+async def test_one_that_is_ended_as_it_begins_takes_nothing() -> None:
+    world = World(local_vms=1, vm_capacity=1)
+    booked = await world.book(0, 60)
+    await world.services.bookings.end(ALICE, booked.booking.booking_id, "")
+    again = await world.book(-1, 60)
+    assert again.room.room_id == booked.room.room_id
+
+
 async def test_only_a_running_booking_can_be_ended() -> None:
     world = World()
     booked = await world.book(60)
