@@ -13,6 +13,9 @@ Codes = tuple[str, ...]
 NOTHING_STORED = frozenset({"auth_config", "auth_token", "health"})
 """Those that can't fail for want of the storage, or, like `health`, answer just that."""
 
+NOTHING_CHANGED = frozenset({"invites_show", "janus_events"})
+"""Those that compete with nobody, although they are no GET."""
+
 
 def refusals(op: Operation) -> dict[int, Codes]:
     """The codes by status, its own ones first."""
@@ -44,7 +47,8 @@ def _usual(op: Operation) -> list[tuple[int, Codes]]:
         usual.append((429, ("rate_limited",)))
     if op.name not in NOTHING_STORED:
         usual.append((503, ("storage_unavailable",)))
-        usual += [(503, ("calendar_busy",))] if op.method != "GET" else []
+        if op.method != "GET" and op.name not in NOTHING_CHANGED:
+            usual.append((503, ("calendar_busy",)))
     if op.signed_in:
         usual.append((503, ("auth_unavailable",)))
     return usual
