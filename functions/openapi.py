@@ -176,7 +176,8 @@ def _problems(op: Operation, examples: Examples) -> dict[str, Any]:
 def _problem(
     op: Operation, status: int, codes: Sequence[str], examples: Examples
 ) -> dict[str, Any]:
-    names = ["Retry-After"] if status in RETRY else []
+    later = status in RETRY or "idempotency_in_flight" in codes
+    names = ["Retry-After"] if later else []
     shown = {code: {"value": problem_example(op, status, code, examples)} for code in codes}
     schema = {"$ref": REF.format(model="Problem")}
     return {
