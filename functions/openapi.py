@@ -33,6 +33,8 @@ VERSION = "1.0.0"
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
 ID = {"type": "integer", "minimum": 1, "maximum": MAX_SAFE_INTEGER}
+NARROW = frozenset({"after", "actor", "action", "subject", "scope"})
+"""Parameters whose examples Swagger UI should not fill in: whoever just tries would see nothing."""
 RETRY = frozenset({425, 429, 503})
 """Statuses after which the caller may come back, and is told when."""
 
@@ -229,6 +231,7 @@ def _query_schema(
     kinds = [each for each in spec.get("anyOf", []) if each != {"type": "null"}]
     if kinds:
         spec = {**{k: v for k, v in spec.items() if k not in ("anyOf", "default")}, **kinds[0]}
-    if name == "after":  # a page of who knows which list: nothing to try as it stands
-        return {"schema": {**spec, "examples": [examples.parameters[f"{operation}.{name}"]]}}
-    return {"schema": spec, "example": examples.parameters[name]}
+    example = examples.parameters.get(f"{operation}.{name}", examples.parameters.get(name))
+    if name in NARROW:
+        return {"schema": {**spec, "examples": [example]}}
+    return {"schema": spec, "example": example}
