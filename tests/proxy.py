@@ -1,8 +1,10 @@
-"""A TCP proxy that loses a request or an answer, between a client and a real server."""
+"""A TCP proxy that loses or delays a request, or loses an answer, between a client and a real
+server."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Literal, Self
 
@@ -12,7 +14,8 @@ Fault = Literal["request", "answer"]
 class Proxy:
     """`async with Proxy(port) as proxy:` listens on `proxy.port`. `proxy.cut(fault)` arms it:
     «request» cuts the next connection that sends something before the server sees it, «answer»
-    delivers the request, waits until the server has begun to answer, and cuts then."""
+    delivers the request, waits until the server has begun to answer, and cuts then. `lags` has the
+    seconds by which each request comes later: 0 when it is used up."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -21,6 +24,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.cuts = 0
+        self.lags: Iterator[float] = iter(())
 
     @property
     def port(self) -> int:
@@ -76,5 +80,7 @@ class Proxy:
                     self._times -= 1
                     self.cuts += 1
                     return
+                if direction == "request":
+                    await asyncio.sleep(next(self.lags, 0))
                 sink.write(data)
                 await sink.drain()

@@ -18,7 +18,7 @@ from azure.identity.aio import DefaultAzureCredential
 from shared.platform.tables import Conflict, StorageUnavailable
 
 CALL_SECONDS = 10.0
-"""The longest that any call waits, with all its retries."""
+"""The longest that any call waits, with all its retries; of a list, each page."""
 
 CLIENT_OPTIONS: dict[str, Any] = {
     "connection_timeout": 1,

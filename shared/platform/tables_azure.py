@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
@@ -81,20 +81,23 @@ class AzureTables:
     async def _select(
         self, table: str, clauses: Sequence[str], parameters: dict[str, str], limit: int
     ) -> list[Row]:
-        pages = self._client(table).query_entities(
-            " and ".join(clauses),
-            parameters=parameters,
-            results_per_page=min(limit or _PAGE, _PAGE),
+        pages = (
+            self._client(table)
+            .query_entities(
+                " and ".join(clauses),
+                parameters=parameters,
+                results_per_page=min(limit or _PAGE, _PAGE),
+            )
+            .by_page()
         )
         rows: list[Row] = []
-        async with answers(CALL_SECONDS):
-            try:
-                async for entity in pages:
-                    rows.append(_row(entity))
-                    if len(rows) == limit:
-                        break
-            except ResourceNotFoundError:
-                return []
+        try:
+            while (page := await _next(pages)) is not None:
+                rows += page
+                if limit and len(rows) >= limit:
+                    return rows[:limit]
+        except ResourceNotFoundError:
+            return []
         return rows
 
     async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
@@ -125,6 +128,13 @@ class AzureTables:
         if table not in self._clients:
             self._clients[table] = self._service.get_table_client(table)
         return self._clients[table]
+
+
+async def _next(pages: AsyncIterator[AsyncIterator[TableEntity]]) -> list[Row] | None:
+    """None after the last page. Each has a time of its own, however many there are."""
+    async with answers(CALL_SECONDS):
+        page = await anext(pages, None)
+        return None if page is None else [_row(entity) async for entity in page]
 
 
 def _operation(pk: str, op: Op) -> tuple[str, dict[str, Any], dict[str, Any]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from itertools import chain, repeat
 from uuid import uuid4
 
 import pytest
 
+from shared.platform import tables_azure
 from shared.platform.tables import (
     Conflict,
     Delete,
@@ -181,7 +183,17 @@ async def test_more_rows_than_a_page(tables: Tables, table: str) -> None:
         await tables.commit(table, "p", [Insert(rk, {}) for rk in rks[start : start + 100]])
     assert await keys(tables, table) == rks
     assert [row.rk for row in await tables.query(table, "p", limit=1050)] == rks[:1050]
-    assert len(await tables.scan(table, ("p", "q"), ("0", "9"), {})) == len(rks)
+    await tables.commit(table, "p2", [Insert("0", {}), Insert("00000", {"n": 1})])
+    everything = [("p", rk) for rk in rks] + [("p2", "0"), ("p2", "00000")]
+
+    async def scanned(limit: int = 0) -> list[tuple[str, str]]:
+        rows = await tables.scan(table, ("p", "q"), ("0", "9"), {}, limit=limit)
+        return [(row.pk, row.rk) for row in rows]
+
+    assert await scanned() == everything
+    assert await scanned(limit=1050) == everything[:1050]
+    found = await tables.scan(table, ("p", "q"), ("0", "9"), {"n": 1})
+    assert [(row.pk, row.rk) for row in found] == [("p2", "00000")]
 
 
 @pytest.mark.parametrize(
@@ -375,3 +387,44 @@ async def test_reading_survives_a_cut_connection(
         with pytest.raises(StorageUnavailable):
             await tables.query(table, "p")
         await tables.close()
+
+
+@pytest.fixture
+async def paged(
+    azurite: Azurite, table: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[AzureTables, Proxy]]:
+    """60 rows on pages of 10, and a second for each call."""
+    monkeypatch.setattr(tables_azure, "_PAGE", 10)
+    monkeypatch.setattr(tables_azure, "CALL_SECONDS", 1.0)
+    async with Proxy(azurite.ports["table"]) as proxy:
+        tables = AzureTables(azurite.connection_at(table=proxy.port))
+        await tables.commit(table, "p", [Insert(f"{n:02}", {}) for n in range(60)])
+        yield tables, proxy
+        await tables.close()
+
+
+async def test_many_pages_may_take_longer_than_one_call(
+    paged: tuple[AzureTables, Proxy], table: str
+) -> None:
+    tables, proxy = paged
+    proxy.lags = repeat(0.25)
+    started = time.monotonic()
+    assert len(await tables.query(table, "p")) == 60
+    assert time.monotonic() - started > 1
+    assert len(await tables.scan(table, ("p", "q"), ("0", "9"), {})) == 60
+
+
+@pytest.mark.parametrize("verb", ["query", "scan"])
+async def test_a_page_that_hangs(paged: tuple[AzureTables, Proxy], table: str, verb: str) -> None:
+    tables, proxy = paged
+    proxy.lags = chain([0, 0], repeat(60))
+    work = {
+        "query": lambda: tables.query(table, "p"),
+        "scan": lambda: tables.scan(table, ("p", "q"), ("0", "9"), {}),
+    }
+    started = time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        await work[verb]()
+    assert 1 <= time.monotonic() - started < 2.5
+    proxy.lags = iter(())
+    assert await tables.get(table, "p", "59")
