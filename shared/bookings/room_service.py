@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 DEAD = timedelta(minutes=10)
 """How old a mark is when its writer is taken for dead: far longer than any request lasts."""
+
+CHUNK = 1000
+"""Rooms that are read at a time while a list searches, however short its page."""
+
+MOST_READ = 5000
+"""Rooms that one page looks at. What it has found by then is a short page."""
 
 
 class RoomService:
@@ -133,19 +139,34 @@ class RoomService:
     # -- reading ---------------------------------------------------------------------------------
 
     async def page(self, caller: Caller, wanted: RoomFilter, after: int, limit: int) -> Page[Room]:
-        """None is free while the machines carry no more calls."""
+        """None is free while the machines carry no more calls.
+
+        A page may be short, even empty, and not the last one.
+        """
         taken = await self._occupancy.taken(*wanted.free) if wanted.free else set()
         if taken is None:
             return Page([])
         found: list[Room] = []
-        while len(found) <= limit:
-            rooms = await self._rooms.page(caller.tenant, self._settings.pool, after, limit + 1)
-            found += [room for room in rooms if wanted.admits(room, taken)]
-            if len(rooms) <= limit:
-                break
-            after = rooms[-1].room_id
-        more = len(found) > limit
-        return Page(found[:limit], str(found[limit - 1].room_id) if more else "")
+        last, read = after, 0
+        async for room in self._behind(caller.tenant, after, limit + 1):
+            if wanted.admits(room, taken):
+                if len(found) == limit:
+                    return Page(found, str(last))
+                found.append(room)
+            last, read = room.room_id, read + 1
+            if read == MOST_READ:
+                return Page(found, str(last))
+        return Page(found)
+
+    async def _behind(self, tenant: str, after: int, chunk: int) -> AsyncIterator[Room]:
+        """At first `chunk` at a time."""
+        while True:
+            rooms = await self._rooms.page(tenant, self._settings.pool, after, chunk)
+            for room in rooms:
+                yield room
+            if len(rooms) < chunk:
+                return
+            after, chunk = rooms[-1].room_id, max(chunk, CHUNK)
 
     async def get(self, caller: Caller, room_id: int) -> tuple[Room, bool]:
         """The room, and whether it has a booking that has not ended."""

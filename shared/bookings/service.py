@@ -34,6 +34,12 @@ T = TypeVar("T")
 TRIES = 4
 """Attempts to close a booking that others change at the same time."""
 
+CHUNK = 100
+"""Bookings that are read at a time while a list searches, however short its page."""
+
+MOST_READ = 500
+"""Bookings that one page looks at. What it has found by then is a short page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
@@ -76,33 +82,40 @@ class Bookings:
     async def own(
         self, caller: Caller, *, status: Status | None, day: date | None, after: str, limit: int
     ) -> Page[Booking]:
-        """The caller's own bookings in the order of their starts."""
+        """The caller's own bookings in the order of their starts.
+
+        A page may be short, even empty, and not the last one.
+        """
         now = self._clock.now()
         if status == "upcoming":  # not through years of the past
             after = max(after, stamp(now - self._settings.max_booking))
-        found: list[tuple[str, Booking]] = []
-        async for place, booking in self._hinted(caller, day, after, limit):
-            if status in (None, booking.status(now)):
-                found.append((place, booking))
-            if len(found) > limit:
-                break
-        more = len(found) > limit
-        return Page([b for _, b in found[:limit]], found[limit - 1][0] if more else "")
+        found: list[Booking] = []
+        last, read = after, 0
+        async for place, booking in self._hinted(caller, day, after, limit + 1):
+            if booking and status in (None, booking.status(now)):
+                if len(found) == limit:
+                    return Page(found, last)
+                found.append(booking)
+            last, read = place, read + 1
+            if read == MOST_READ:
+                return Page(found, last)
+        return Page(found)
 
     async def _hinted(
         self, caller: Caller, day: date | None, after: str, chunk: int
-    ) -> AsyncIterator[tuple[str, Booking]]:
+    ) -> AsyncIterator[tuple[str, Booking | None]]:
+        """Each place, with its booking unless that has moved; at first `chunk` at a time."""
         while True:
             hints = await self._index.page(
-                caller.tenant, caller.sub, day=day, after=after, limit=chunk + 1
+                caller.tenant, caller.sub, day=day, after=after, limit=chunk
             )
             stored = await asyncio.gather(*(self.find(caller.tenant, h.booking_id) for h in hints))
             for hint, found in zip(hints, stored, strict=True):
-                if found and hint.cursor == cursor(found.booking):  # else it has moved
-                    yield hint.cursor, found.booking
-            if len(hints) <= chunk:
+                there = found and hint.cursor == cursor(found.booking)
+                yield hint.cursor, found.booking if found and there else None
+            if len(hints) < chunk:
                 return
-            after = hints[-1].cursor
+            after, chunk = hints[-1].cursor, max(chunk, CHUNK)
 
     async def get(self, caller: Caller, booking_id: int) -> Stored:
         """Of the caller, or of the tenant when the caller is its admin; else 404."""

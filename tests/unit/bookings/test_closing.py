@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 import pytest
 
+from shared.bookings import service
 from shared.events.catalogue import Audit
 from shared.platform.problems import Problem
 from shared.platform.tables import Conflict
@@ -144,6 +146,42 @@ async def test_pages_follow_each_other_whatever_the_filter() -> None:
         if not after:
             break
     assert seen == [n for n in numbers if n != numbers[1]]
+
+
+async def _cancelled(world: World, limit: int) -> tuple[list[int], list[int]]:
+    """The pages of all that are cancelled: how long each was, and their bookings."""
+    sizes: list[int] = []
+    seen: list[int] = []
+    after = ""
+    while not sizes or after:
+        page, after = await _list(world, status="cancelled", limit=limit, after=after)
+        sizes.append(len(page))
+        seen += page
+    return sizes, seen
+
+
+async def test_a_search_reads_large_chunks_however_short_its_page() -> None:
+    world = World(local_vms=20)
+    numbers = [(await world.book(90 + n)).booking.booking_id for n in range(100)]
+    await world.services.bookings.cancel(ALICE, numbers[-1], "")
+    world.tables.requests.clear()
+    assert await _list(world, status="cancelled", limit=1) == ([numbers[-1]], "")
+    assert Counter(verb for verb, *_ in world.tables.requests) == {"query": 2, "get": 100}
+
+
+async def test_a_search_reads_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "CHUNK", 4)
+    monkeypatch.setattr(service, "MOST_READ", 6)
+    world = World(local_vms=20)
+    numbers = [(await world.book(90 + n)).booking.booking_id for n in range(20)]
+    gone = [numbers[n] for n in (3, 5, 6, 18, 19)]
+    for number in gone:
+        await world.services.bookings.cancel(ALICE, number, "")
+    assert await _cancelled(world, limit=1) == ([1, 1, 1, 0, 1, 1], gone)
+    assert await _cancelled(world, limit=9) == ([2, 1, 0, 2], gone)
+    world.tables.requests.clear()
+    await _list(world, status="past", limit=1)
+    assert Counter(verb for verb, *_ in world.tables.requests) == {"query": 2, "get": 6}
 
 
 async def test_hints_without_a_booking_are_skipped() -> None:

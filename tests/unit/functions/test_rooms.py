@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.bookings import room_service
 from shared.janus.port import JanusError
 from shared.platform.tables import StorageUnavailable
 from tests.unit.functions.asking import Answer, Door
@@ -182,6 +183,23 @@ async def test_no_room_is_free_when_the_machines_carry_no_more(
     assert await free(door) == [] == await listed(door, available="true", **TIMES)
     assert await free(door, start_time=ELEVEN, end_time=NOON) == numbers
     assert await listed(door) == numbers
+
+
+async def test_a_search_reads_large_chunks_however_short_its_page(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = sorted([await room(door) for _ in range(200)])
+    tables = door.world.tables
+    tables.requests.clear()
+    assert await listed(door, max_participants="9", limit="1") == []
+    assert [verb for verb, table, _ in tables.requests if table == "Rooms"] == ["query"] * 2
+    monkeypatch.setattr(room_service, "CHUNK", 50)
+    monkeypatch.setattr(room_service, "MOST_READ", 100)
+    tables.requests.clear()
+    answer = await door.ask("rooms_list", params={"max_participants": "9", "limit": "1"})
+    assert answer.body == []
+    assert f"after={numbers[99]}" in answer.headers["Link"]
+    assert len([verb for verb, table, _ in tables.requests if table == "Rooms"]) == 3
 
 
 async def test_nothing_to_show(door: Door) -> None:
