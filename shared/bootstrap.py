@@ -31,6 +31,7 @@ from shared.bookings.occupancy import Occupancy
 from shared.bookings.participants import Participants
 from shared.bookings.pins import Pins
 from shared.bookings.reminders import Reminders
+from shared.bookings.room_index import RoomIndex
 from shared.bookings.room_service import RoomService
 from shared.bookings.rooms import Rooms
 from shared.bookings.series import SeriesService
@@ -103,12 +104,14 @@ class Services:
         secrets = RoomSecrets(rooms, janus_key)
         hosts = FleetHosts(fleet_store, secrets, ports.janus, settings, clock)
         finder = RoomFinder(calendar, rooms, settings)
-        shared = (contention, rooms, index, outbox)
+        room_index = RoomIndex(ports.tables, calendar, settings.max_booking)
+        shared = (contention, rooms, index, room_index, outbox)
         maker = Maker(calendar, finder, *shared, hosts, settings, clock, ids)
         mover = Mover(calendar, finder, *shared, settings, clock, ids)
         occupancy = Occupancy(calendar, settings, clock)
         self.rooms = RoomService(
             rooms,
+            room_index,
             occupancy,
             Closing(rooms, occupancy, hosts, outbox, clock),
             Pins(rooms, occupancy, hosts, outbox, clock),
@@ -149,6 +152,7 @@ class Services:
                 log_event,
                 self.audit.on_event,
                 self.bookings.on_event,
+                room_index.on_event,
                 self.series.on_event,
                 self.fleet.on_event,
                 self.calls.on_event,

@@ -40,6 +40,7 @@ from shared.platform.tables import (
     Upsert,
     Value,
 )
+from shared.platform.waiting import spread
 
 AT_ONCE = 16
 """Days that are read or written side by side, where there are many."""
@@ -94,13 +95,10 @@ class Calendar:
         pks = [partition(pool, since.date() + timedelta(days=n)) for n in range(count)]
         every = [c for day in await self.read(pks) for c in day.claims.values()]
         found = {c.booking_id: c for c in every if not c.loose}
-        for claim in every:
-            # After a move the day on which a booking begins need not be its home.
-            if claim.booking_id not in found and claim.first:
-                truth = await self.fences.truth(claim)
-                if truth and not truth.pending:
-                    found[claim.booking_id] = truth
-        return list(found.values())
+        # After a move the day on which a booking begins need not be its home.
+        away = [c for c in every if c.booking_id not in found and c.first]
+        firm = [c for c in await spread(self.fences.truth, away) if c and not c.pending]
+        return list((found | {c.booking_id: c for c in firm}).values())
 
     async def loose(self, pool: int, since: datetime, until: datetime) -> list[Claim]:
         """The claims of those days that something elsewhere decides."""

@@ -29,6 +29,7 @@ from shared.platform.tables import (
     Tables,
     Value,
 )
+from shared.platform.waiting import spread
 
 PENDING_PATIENCE = timedelta(seconds=30)
 """How long a pending claim is left alone. It only decides when to try: the decision row decides
@@ -66,8 +67,7 @@ class Fences:
         if not asked:
             return day
         claims = dict(day.claims)
-        for claim in asked:
-            settled = await self.truth(claim)
+        for claim, settled in zip(asked, await spread(self.truth, asked), strict=True):
             if settled:
                 claims[claim.rk] = settled
             else:
@@ -131,16 +131,11 @@ class Fences:
             return False
         fate = await self.decide(attempt.home, attempt.id)
         if fate == ABORTED:
-            await self._each(self.release, attempt.pending)
+            await spread(self.release, attempt.pending)
         return fate == COMMITTED
 
     async def confirm_all(self, claims: Sequence[Claim]) -> None:
-        await self._each(self.confirm, claims)
-
-    @staticmethod
-    async def _each(work: Callable[[Claim], Awaitable[None]], claims: Sequence[Claim]) -> None:
-        """Side by side: a series has many days."""
-        await asyncio.gather(*(work(claim) for claim in claims))
+        await spread(self.confirm, claims)
 
     # -- carrying it out: best effort, whoever meets the claim next does it again ----------------
 

@@ -9,17 +9,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.bookings.calendar import Calendar
-from shared.bookings.choice import Wish, choose
+from shared.bookings.choice import Near, Wish, choose
 from shared.bookings.claims import Day, partitions
 from shared.bookings.models import Room
-from shared.bookings.rooms import Rooms
+from shared.bookings.rooms import Rooms, room_not_found
+from shared.platform.ids import Ids
+from shared.platform.waiting import spread
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 MOST_ROOMS = 1000
-"""Rooms of the tenant that are looked at: one answer of the table. With more, all of them taken, a
-new one is made."""
+"""Rooms of the tenant that are looked at together: one answer of the table."""
+
+MOST_PAGES = 20
+"""So many times. With more rooms, all of them taken, a new one is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +57,39 @@ class RoomFinder:
         days, rooms = await asyncio.gather(
             self._calendar.read(pks), self._candidates(tenant, wishes[0])
         )
-        known = {day.pk: day for day in days}
+        asking: dict[str, list[Wish]] = {}
         for wish, span in zip(wishes, spans, strict=True):
             for pk in span:
-                start, end = wish.start - apart, wish.end + apart
-                known[pk] = await self._calendar.fences.settle(known[pk], start, end)
+                asking.setdefault(pk, []).append(wish)
+        settled = await spread(lambda day: self._settle(day, asking[day.pk], apart), days)
+        known = {day.pk: day for day in settled}
         await self._look_again(tenant, wishes[0].asked, days)
         near = [
             (wish, [known[pk] for pk in span]) for wish, span in zip(wishes, spans, strict=True)
         ]
-        room = choose(near, rooms, capacity=self._settings.pool_capacity, apart=apart)
+        room = await self._choose(tenant, near, rooms, apart)
         return Found(room or self._rooms.draft(tenant, pool), room is None, known)
 
+    async def _settle(self, day: Day, wishes: Sequence[Wish], apart: timedelta) -> Day:
+        for wish in wishes:
+            day = await self._calendar.fences.settle(day, wish.start - apart, wish.end + apart)
+        return day
+
+    async def _choose(
+        self, tenant: str, near: Near, rooms: Sequence[Room], apart: timedelta
+    ) -> Room | None:
+        """Of the next rooms, when none of these is free and there are more."""
+        for _ in range(MOST_PAGES):
+            room = choose(near, rooms, capacity=self._settings.pool_capacity, apart=apart)
+            if room or len(rooms) < MOST_ROOMS:
+                return room
+            after = rooms[-1].room_id
+            rooms = await self._rooms.page(tenant, self._settings.pool, after, MOST_ROOMS)
+        return None
+
     async def _candidates(self, tenant: str, wish: Wish) -> Sequence[Room]:
+        if wish.asked and Ids.room_pool(wish.asked) != self._settings.pool:
+            raise room_not_found(wish.asked)  # its claims would stand where nobody looks
         if wish.asked:
             return [await self._rooms.get(tenant, wish.asked)]
         kept, rooms = await asyncio.gather(

@@ -17,6 +17,7 @@ from shared.bookings.finding import Found, RoomFinder
 from shared.bookings.index import BookingIndex
 from shared.bookings.models import Booking, Guest, Room
 from shared.bookings.payloads import BookingCreate, GuestCreate
+from shared.bookings.room_index import RoomIndex
 from shared.bookings.rooms import Hosts, Rooms
 from shared.bookings.rows import NewRoom, booking_rk, booking_row
 from shared.events.catalogue import Audit, DomainEvent, EventType
@@ -28,7 +29,7 @@ from shared.platform.ids import Ids
 from shared.platform.once import Once, Replay
 from shared.platform.problems import FieldError, Problem, invalid
 from shared.platform.tables import Insert, Op
-from shared.platform.waiting import together
+from shared.platform.waiting import beside, together
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -67,6 +68,7 @@ class Maker:
         contention: Contention,
         rooms: Rooms,
         index: BookingIndex,
+        room_index: RoomIndex,
         outbox: Outbox,
         hosts: Hosts,
         settings: Settings,
@@ -78,6 +80,7 @@ class Maker:
         self._contention = contention
         self._rooms = rooms
         self._index = index
+        self._room_index = room_index
         self._outbox = outbox
         self._hosts = hosts
         self._settings = settings
@@ -190,8 +193,10 @@ class Maker:
         )
         # A new room's row is written beside the booking's; the event's subscriber mends a lost one.
         # Should the booking fail, the room is one that is free: the next attempt finds it.
-        await self._rooms.beside(
-            self._calendar.commit(attempt, announced=True), room if found.born else None
+        await beside(
+            self._calendar.commit(attempt, announced=True),
+            *self._rooms.births(room, born=found.born),
+            self._room_index.put([booking]),
         )
         return booked
 
@@ -225,17 +230,20 @@ def new_guests(asked: Sequence[GuestCreate], ids: Ids) -> tuple[Guest, ...]:
     return tuple(Guest(ids.token(), guest.name, guest.email) for guest in asked)
 
 
-def check_interval(start: datetime, end: datetime, clock: Clock, settings: Settings) -> None:
-    """Raises Problem 400 for an interval that nobody may book."""
-    errors = interval_errors(start, end, clock.now(), settings)
+def check_interval(
+    start: datetime, end: datetime, clock: Clock, settings: Settings, *, fresh: bool = True
+) -> None:
+    """Raises Problem 400 for an interval that nobody may book; `fresh`: the start is a new one."""
+    notice = settings.min_notice if fresh else timedelta(0)
+    errors = interval_errors(start, end, clock.now(), settings, notice)
     if errors:
         raise invalid(errors)
 
 
 def interval_errors(
-    start: datetime, end: datetime, now: datetime, settings: Settings
+    start: datetime, end: datetime, now: datetime, settings: Settings, notice: timedelta
 ) -> list[FieldError]:
-    notice, longest, horizon = settings.min_notice, settings.max_booking, settings.horizon
+    longest, horizon = settings.max_booking, settings.horizon
     rules = [
         (start >= end, "end_time", "deve ser depois de start_time", "must be after start_time"),
         (

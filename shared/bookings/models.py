@@ -191,12 +191,15 @@ class Booking:
         end = min(at, self.end)
         return replace(self, state=State.ENDED, end=end, sequence=self.sequence + 1)
 
-    def moved(self, start: datetime, end: datetime, room_id: int, attempt: str) -> Booking:
+    def moved(
+        self, start: datetime, end: datetime, room_id: int, attempt: str, *, asked: bool
+    ) -> Booking:
         return replace(
             self,
             start=start,
             end=end,
             room_id=room_id,
             attempt=attempt,
+            asked=asked,
             sequence=self.sequence + 1,
         )

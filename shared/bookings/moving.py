@@ -20,6 +20,7 @@ from shared.bookings.index import BookingIndex
 from shared.bookings.making import check_interval
 from shared.bookings.models import Booking, State
 from shared.bookings.payloads import BookingPatch
+from shared.bookings.room_index import RoomIndex
 from shared.bookings.rooms import Rooms
 from shared.bookings.rows import NewRoom, Stored, booking_rk
 from shared.events.catalogue import Audit, EventType
@@ -30,6 +31,7 @@ from shared.platform.i18n import Message
 from shared.platform.ids import Ids
 from shared.platform.problems import FieldError, Problem, busy, invalid
 from shared.platform.tables import Delete, Insert, Op, Replace, Upsert
+from shared.platform.waiting import beside
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -43,6 +45,7 @@ class Mover:
         contention: Contention,
         rooms: Rooms,
         index: BookingIndex,
+        room_index: RoomIndex,
         outbox: Outbox,
         settings: Settings,
         clock: Clock,
@@ -53,6 +56,7 @@ class Mover:
         self._contention = contention
         self._rooms = rooms
         self._index = index
+        self._room_index = room_index
         self._outbox = outbox
         self._settings = settings
         self._clock = clock
@@ -92,7 +96,8 @@ class Mover:
             booking.room_id,
         ):
             return
-        check_interval(start, end, self._clock, self._settings)
+        fresh = start != booking.start
+        check_interval(start, end, self._clock, self._settings, fresh=fresh)
         asked = request.room_id or (booking.room_id if booking.asked else 0)
         wish = Wish(start, end, booking.booking_id, asked, booking.room_id)
         audit = Audit(caller.sub, "booking.reschedule", address)
@@ -159,11 +164,17 @@ class Mover:
     async def _attempt(self, stored: Stored, wish: Wish, kind: EventType, audit: Audit) -> None:
         old = stored.booking
         found = await self._finder.find(old.tenant, [wish])
-        new = old.moved(wish.start, wish.end, found.room.room_id, self._ids.token())
+        room_id, attempt_id = found.room.room_id, self._ids.token()
+        asked = old.asked or (bool(wish.asked) and kind is EventType.BOOKING_RESCHEDULED)
+        new = old.moved(wish.start, wish.end, room_id, attempt_id, asked=asked)
         if new.start != old.start:
             await self._index.put(new)
         attempt = self._plan(stored, new, found, kind, audit)
-        await self._rooms.beside(self._calendar.commit(attempt), found.room if found.born else None)
+        await beside(
+            self._calendar.commit(attempt),
+            *self._rooms.births(found.room, born=found.born),
+            self._room_index.put([new]),
+        )
         await self._calendar.let_go(old, new)
         if new.start != old.start:
             await self._index.drop(old)

@@ -7,8 +7,9 @@ start was given with an offset: then whichever of the two the start itself is.
 
 from __future__ import annotations
 
+import calendar
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, cast
@@ -25,17 +26,27 @@ MOST = 104
 """Occurrences: two years of weeks. With the house's limits, about what one transaction can tell."""
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-NUMBERS = r"[+-]?\d{1,3}(,[+-]?\d{1,3})*"
+
+
+def _listed(one: str) -> str:
+    return rf"({one})(,({one}))*"
+
+
+LAST_YEAR = 9998
+"""One before Python's last, so that a week may reach over its end."""
+
+MONTH_DAY = r"[+-]?([1-9]|[12]\d|3[01])"
+WEEKDAY = r"([+-]?([1-9]|[1-4]\d|5[0-3]))?(MO|TU|WE|TH|FR|SA|SU)"
 PARTS = {
     "FREQ": "|".join(FREQUENCIES),
     "INTERVAL": r"[1-9]\d{0,2}",
     "COUNT": r"[1-9]\d{0,3}",
     "UNTIL": r"\d{8}(T\d{6}Z?)?",
     "WKST": "MO|TU|WE|TH|FR|SA|SU",
-    "BYDAY": r"([+-]?\d{0,2}(MO|TU|WE|TH|FR|SA|SU))(,[+-]?\d{0,2}(MO|TU|WE|TH|FR|SA|SU))*",
-    "BYMONTHDAY": NUMBERS,
-    "BYMONTH": NUMBERS,
-    "BYSETPOS": NUMBERS,
+    "BYDAY": _listed(WEEKDAY),
+    "BYMONTHDAY": _listed(MONTH_DAY),
+    "BYMONTH": _listed(r"[1-9]|1[0-2]"),
+    "BYSETPOS": _listed(r"[+-]?[1-9]\d?"),
 }
 
 
@@ -52,7 +63,7 @@ def occurrences(
     wall = first.replace(tzinfo=None, fold=0)
     parts = _parts(rule)
     last = latest.astimezone(zone).replace(tzinfo=None)
-    walls = list(islice(_walls(parts, wall, zone, last), MOST + 1))
+    walls = _walls(parts, wall, zone, last)
     if len(walls) > MOST:
         raise _bad(
             "rrule",
@@ -148,8 +159,8 @@ def _parts(rule: str) -> Mapping[str, str]:
 
 def _walls(
     parts: Mapping[str, str], wall: datetime, zone: ZoneInfo, last: datetime
-) -> Iterator[datetime]:
-    """Wall-clock times; bounded, because a rule may match no day for ever."""
+) -> list[datetime]:
+    """Wall-clock times: `wall` and those after it, one more than may be at most."""
     until = _until(parts["UNTIL"], zone) if "UNTIL" in parts else last
     if until > last:
         raise _bad(
@@ -158,17 +169,36 @@ def _walls(
             f"UNTIL must not be after {last:%Y-%m-%d}, as far as one may book",
         )
     rest = ";".join(f"{k}={v}" for k, v in parts.items() if k not in ("COUNT", "UNTIL"))
-    return islice(_rule(rest, wall, until), int(parts.get("COUNT", MOST + 1)))
+    count = int(parts.get("COUNT", MOST + 1))
+    try:
+        if not _begins(rest, wall):
+            return []
+        return list(islice(_rule(rest, wall).replace(until=until), min(count, MOST + 1)))
+    except (ValueError, IndexError, OverflowError) as error:
+        raise _bad("rrule", f"não é aceite: {error}", f"is not understood: {error}") from None
 
 
-def _rule(text: str, wall: datetime, until: datetime) -> rrule:
+def _begins(text: str, wall: datetime) -> bool:
+    """Whether the rule gives its own start.
+
+    A rule that matches no day is searched to the end of the calendar: a minute of our time. So the
+    start is tried in a year near that end which has the same days. A rule that matches once does so
+    again soon.
+    """
+    days = (calendar.isleap(wall.year), wall.replace(month=1, day=1).weekday())
+    twin = next(
+        year
+        for year in range(LAST_YEAR, LAST_YEAR - 28, -1)
+        if (calendar.isleap(year), calendar.weekday(year, 1, 1)) == days
+    )
+    there = wall.replace(year=twin)
+    return next(iter(_rule(text, there)), None) == there
+
+
+def _rule(text: str, wall: datetime) -> rrule:
     from dateutil.rrule import rrulestr
 
-    try:
-        rule = rrulestr(text, dtstart=wall)
-        return cast("rrule", rule).replace(until=until)
-    except ValueError as error:
-        raise _bad("rrule", f"não é aceite: {error}", f"is not understood: {error}") from None
+    return cast("rrule", rrulestr(text, dtstart=wall))
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:

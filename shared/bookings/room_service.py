@@ -12,6 +12,7 @@ from shared.bookings.models import Room, RoomCreate, RoomFilter
 from shared.bookings.occupancy import Occupancy
 from shared.bookings.participants import Participants
 from shared.bookings.pins import Pins, each
+from shared.bookings.room_index import RoomIndex
 from shared.bookings.room_rows import StoredRoom
 from shared.bookings.rooms import Hosts, RoomHost, Rooms
 from shared.bookings.service import Page
@@ -42,6 +43,7 @@ class RoomService:
     def __init__(
         self,
         rooms: Rooms,
+        index: RoomIndex,
         occupancy: Occupancy,
         closing: Closing,
         pins: Pins,
@@ -52,6 +54,7 @@ class RoomService:
         clock: Clock,
     ) -> None:
         self._rooms = rooms
+        self._index = index
         self._occupancy = occupancy
         self._closing = closing
         self._pins = pins
@@ -171,7 +174,7 @@ class RoomService:
     async def get(self, caller: Caller, room_id: int) -> tuple[Room, bool]:
         """The room, and whether it has a booking that has not ended."""
         room = await self._rooms.get(caller.tenant, room_id)
-        return room, await self._occupancy.booked(room)
+        return room, await self._index.booked(room_id, self._clock.now())
 
     def password(self, room: Room) -> str:
         return self._rooms.unseal(room)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -19,7 +18,6 @@ from shared.bookings.room_rows import (
 from shared.events.catalogue import DomainEvent
 from shared.events.outbox import Outbox
 from shared.janus.port import Participant
-from shared.platform import logs
 from shared.platform.clock import Clock
 from shared.platform.crypto import Crypto
 from shared.platform.ids import Ids
@@ -146,17 +144,10 @@ class Rooms:
         except Conflict:
             return
 
-    async def beside(self, work: Awaitable[None], born: Room | None) -> None:
-        """Does the work and inserts the room that is born with it, at the same time.
-
-        Whether it is inserted decides nothing: who commits the work keeps what it is mended from.
-        """
-        inserting = [self.insert(born)] if born else []
-        outcomes = await asyncio.gather(work, *inserting, return_exceptions=True)
-        if isinstance(outcomes[0], BaseException):
-            raise outcomes[0]
-        if born and isinstance(outcomes[-1], BaseException):
-            logs.exception("room.insert_failed", outcomes[-1], room_id=born.room_id)
+    def births(self, room: Room, *, born: bool) -> list[Awaitable[None]]:
+        """Inserting a room that is born with a booking. It decides nothing: the booking's row keeps
+        what a lost one is mended from."""
+        return [self.insert(room)] if born else []
 
     async def mark(self, stored: StoredRoom, row: Mapping[str, Value]) -> StoredRoom:
         """As `change`; returns the room as it is now, to be changed again."""

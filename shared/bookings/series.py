@@ -24,6 +24,7 @@ from shared.bookings.making import check_interval, new_guests
 from shared.bookings.models import Booking, Room, State
 from shared.bookings.payloads import Kept, SeriesCancelled, SeriesCreate
 from shared.bookings.recurrence import occurrences
+from shared.bookings.room_index import RoomIndex
 from shared.bookings.rooms import Rooms
 from shared.bookings.rows import TABLE, NewRoom, booking_rk, booking_row
 from shared.bookings.service import Bookings
@@ -35,7 +36,7 @@ from shared.platform.ids import Ids
 from shared.platform.once import Once, Replay
 from shared.platform.problems import Problem
 from shared.platform.tables import Insert, Op, Row, Tables, Value
-from shared.platform.waiting import together
+from shared.platform.waiting import beside, spread, together
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -101,6 +102,7 @@ class SeriesService:
         contention: Contention,
         rooms: Rooms,
         index: BookingIndex,
+        room_index: RoomIndex,
         outbox: Outbox,
         tables: Tables,
         settings: Settings,
@@ -113,6 +115,7 @@ class SeriesService:
         self._contention = contention
         self._rooms = rooms
         self._index = index
+        self._room_index = room_index
         self._outbox = outbox
         self._tables = tables
         self._settings = settings
@@ -196,7 +199,11 @@ class SeriesService:
         ]
         made = Repeated(reserved_id(bookings), room, bookings)
         attempt = self._plan(work, made, found)
-        await self._rooms.beside(self._calendar.commit(attempt), room if found.born else None)
+        await beside(
+            self._calendar.commit(attempt),
+            *self._rooms.births(room, born=found.born),
+            self._room_index.put(bookings),
+        )
         return made
 
     async def _fresh(self, work: Repeating) -> None:
@@ -269,8 +276,7 @@ class SeriesService:
     async def on_event(self, event: DomainEvent) -> None:
         """Subscriber: every booking of a series that was committed becomes one, whoever crashed."""
         if event.type is EventType.SERIES_CREATED:
-            for booking_id in event.data["booking_ids"]:
-                await self._calendar.find(int(booking_id))
+            await spread(self._calendar.find, [int(n) for n in event.data["booking_ids"]])
 
     # -- afterwards --------------------------------------------------------------------------------
 
@@ -283,22 +289,26 @@ class SeriesService:
             raise _unknown(series_id)
         if series.booker != caller.sub and not caller.is_admin:
             raise _unknown(series_id)
-        stored = await asyncio.gather(*(self._calendar.find(n) for n in series.booking_ids))
+        stored = await spread(self._calendar.find, series.booking_ids)
         return series, [each.booking for each in stored if each]
 
     async def cancel(self, caller: Caller, series_id: int, address: str) -> SeriesCancelled:
         """Cancels every booking that can still be cancelled; again, it goes on where it stopped."""
         _, bookings = await self.get(caller, series_id)
-        cancelled: list[int] = []
-        kept: list[Kept] = []
-        for booking in bookings:
+
+        async def cancel(booking: Booking) -> Kept | None:
             try:
                 await self._bookings.cancel(caller, booking.booking_id, address)
-                cancelled.append(booking.booking_id)
             except Problem as problem:
                 if problem.status >= 500:
                     raise
-                kept.append(Kept(booking_id=booking.booking_id, code=problem.code))
+                return Kept(booking_id=booking.booking_id, code=problem.code)
+            return None
+
+        outcomes = await spread(cancel, bookings)
+        kept = [outcome for outcome in outcomes if outcome]
+        spared = {each.booking_id for each in kept}
+        cancelled = [b.booking_id for b in bookings if b.booking_id not in spared]
         return SeriesCancelled(cancelled=cancelled, kept=kept)
 
     async def _find(self, series_id: int) -> Row | None:

@@ -23,16 +23,13 @@ from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock, stamp
 from shared.platform.once import Once
-from shared.platform.problems import Problem, busy
-from shared.platform.tables import Conflict
+from shared.platform.problems import Problem
+from shared.platform.retrying import again
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 T = TypeVar("T")
-
-TRIES = 4
-"""Attempts to close a booking that others change at the same time."""
 
 CHUNK = 100
 """Bookings that are read at a time while a list searches, however short its page."""
@@ -188,6 +185,7 @@ class Bookings:
     ) -> Stored:
         """Lets a running booking end later, when nothing follows."""
         stored = await self.get(caller, booking_id)
+        await self.room_of(stored)  # one that was born with the booking may have to be mended
         await self._mover.extend(caller, stored, request.end_time, address)
         return await self.get(caller, booking_id)
 
@@ -226,18 +224,15 @@ class Bookings:
         kind: EventType,
     ) -> None:
         """Anew when somebody else has changed the booking meanwhile: a guest was added, say."""
-        for _ in range(TRIES):
+
+        async def attempt() -> None:
             stored = await self.get(caller, booking_id)
             after = change(stored.booking)
-            if after is None:
-                return
-            event = booking_event(self._outbox, kind, after, audit)
-            try:
+            if after is not None:
+                event = booking_event(self._outbox, kind, after, audit)
                 await self._calendar.close(stored, after, event)
-            except Conflict:
-                continue
-            return
-        raise busy()
+
+        await again(attempt)
 
     # -- what other parts of the system ask --------------------------------------------------------
 

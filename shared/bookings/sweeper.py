@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.bookings.calendar import Calendar
+from shared.bookings.claims import Claim
 from shared.platform import logs
 from shared.platform.clock import Clock
+from shared.platform.waiting import spread
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -27,9 +29,11 @@ class Sweeper:
         now, settings = self._clock.now(), self._settings
         since = now - settings.max_booking - timedelta(days=1)
         until = now + settings.horizon + settings.max_booking + timedelta(days=1)
-        gone = 0
-        for claim in await self._calendar.loose(settings.pool, since, until):
-            if await self._calendar.fences.truth(claim) is None:
-                gone += 1
-                logs.event("calendar.swept", booking_id=claim.booking_id, day=claim.pk)
+        loose = await self._calendar.loose(settings.pool, since, until)
+        return sum(await spread(self._sweep, loose))
+
+    async def _sweep(self, claim: Claim) -> bool:
+        gone = await self._calendar.fences.truth(claim) is None
+        if gone:
+            logs.event("calendar.swept", booking_id=claim.booking_id, day=claim.pk)
         return gone

@@ -77,10 +77,16 @@ class Keys:
         rows = await self._tables.scan(TABLE, ("", EVERY_DIGEST), ("", EVERY_DIGEST), {})
         old = [row for row in rows if parse(str(row.data["at"])) < limit]
         for pk, same in groupby(old, key=lambda row: row.pk):
-            keys = [Delete(row.rk) for row in same]
+            keys = [Delete(row.rk, row.etag) for row in same]
             for n in range(0, len(keys), MAX_OPS):
-                await self._tables.commit(TABLE, pk, keys[n : n + MAX_OPS])
+                await self._forget(pk, keys[n : n + MAX_OPS])
         return len(old)
+
+    async def _forget(self, pk: str, keys: list[Delete]) -> None:
+        try:
+            await self._tables.commit(TABLE, pk, keys)
+        except Conflict:
+            return  # one was taken anew meanwhile: the next night
 
 
 class Once(Generic[T]):

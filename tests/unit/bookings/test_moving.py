@@ -315,3 +315,41 @@ async def test_nobody_stays_in_the_room_that_a_booking_has_left_for_another() ->
     await world.drain()
     await world.tick()
     assert set(janus.room_specs) == {other.room_id}
+
+
+async def test_a_room_that_a_move_asked_for_is_kept_by_the_next_move() -> None:
+    world = World()
+    booked = await world.book(120)
+    room = await world.services.rooms.create(ALICE, RoomCreate(), "")
+    moved = await world.move(booked, 120, room=room.room_id)
+    await world.book(300, room=room.room_id)
+    with pytest.raises(Problem) as problem:
+        await world.move(moved, 300)
+    assert problem.value.code == "room_taken"
+
+
+async def test_the_minimum_notice_is_for_a_new_start_only() -> None:
+    world = World(min_notice=timedelta(hours=2), cancel_notice=timedelta(0))
+    booked = await world.book(150)
+    world.clock.advance(minutes=60)
+    shorter = await world.move(booked, 90, 30)
+    assert shorter.booking.end - shorter.booking.start == timedelta(minutes=30)
+    with pytest.raises(Problem) as problem:
+        await world.move(booked, 100, 30)
+    assert problem.value.status == 400
+
+
+async def test_extending_mends_the_room_that_was_born_with_the_booking() -> None:
+    world = World()
+    booked = await world.book(0)
+    del world.tables.rows["Rooms", "acme|00"]
+    assert (await world.extend(booked, 30)).booking.sequence == 1
+
+
+async def test_a_room_of_another_pool_does_not_exist_here() -> None:
+    world = World()
+    other = World(pool=1, tables=world.tables, queues=world.queues)
+    room = await other.services.rooms.create(ALICE, RoomCreate(), "")
+    with pytest.raises(Problem) as problem:
+        await world.book(60, room=room.room_id)
+    assert problem.value.code == "room_not_found"

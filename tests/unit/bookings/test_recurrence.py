@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -32,6 +34,14 @@ def refusal(start: str, end: str, rule: str, zone: str = LISBON) -> tuple[str, s
     assert problem.value.status == 400
     assert isinstance(error.message, Message)
     return error.field, error.message.en
+
+
+def outcome(day: str, rule: str) -> str | int:
+    try:
+        count = len(series(f"{day}T09:00", f"{day}T10:00", rule))
+    except Problem as problem:
+        return problem.status
+    return "a series" if 0 < count <= MOST else "nothing"
 
 
 def test_nine_stays_nine_across_both_changes() -> None:
@@ -105,7 +115,9 @@ def test_rules(rule: str, dates: list[str]) -> None:
         ("FREQ=WEEKLY;COUNT=80", "as far as one may book"),
         ("FREQ=WEEKLY;UNTIL=20300101", "as far as one may book"),
         ("FREQ=WEEKLY;UNTIL=20261399", "no date"),
-        ("FREQ=MONTHLY;BYSETPOS=0;COUNT=2", ""),
+        ("FREQ=MONTHLY;BYSETPOS=0;COUNT=2", "BYSETPOS=0"),
+        ("FREQ=MONTHLY;BYDAY=+99MO;COUNT=2", "BYDAY=+99MO"),
+        ("FREQ=MONTHLY;BYMONTH=13;COUNT=2", "BYMONTH=13"),
         ("FREQ=MONTHLY;BYMONTHDAY=999;COUNT=2", ""),
         ("DTSTART=20200101;FREQ=DAILY;COUNT=2", "DTSTART"),
         ("FREQ=DAILY\nCOUNT=2", ""),
@@ -117,9 +129,61 @@ def test_rules_that_are_refused(rule: str, word: str) -> None:
     assert word in message
 
 
-def test_a_rule_that_matches_nothing_ends() -> None:
-    rule = "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=2"
-    assert refusal("2026-06-10T09:00", "2026-06-10T10:00", rule)[0] == "start_time"
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=2",
+        "FREQ=DAILY;BYSETPOS=5;BYDAY=MO;COUNT=1",
+        "FREQ=WEEKLY;BYMONTHDAY=31;BYMONTH=2;COUNT=2",
+        "FREQ=WEEKLY;BYSETPOS=9;BYDAY=WE;COUNT=2",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6;COUNT=2",
+        "FREQ=DAILY;INTERVAL=7;BYDAY=MO;COUNT=2",
+    ],
+)
+def test_a_rule_that_matches_nothing_is_not_searched_for_ever(rule: str) -> None:
+    """Counted in steps of the library, not in seconds: it would take millions."""
+    steps = 0
+
+    def count(frame: FrameType, event: str, _: object) -> object:
+        nonlocal steps
+        if event == "call" and frame.f_code.co_name in ("ddayset", "wdayset", "mdayset", "ydayset"):
+            steps += 1
+        return None
+
+    sys.setprofile(count)
+    try:
+        field, _ = refusal("2026-06-10T09:00", "2026-06-10T10:00", rule)
+    finally:
+        sys.setprofile(None)
+    assert field == "start_time"
+    assert 0 < steps < 28 * 366
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["BYDAY=", "BYMONTHDAY=", "BYMONTH=", "BYSETPOS=", "INTERVAL=", "COUNT=", "UNTIL="]
+        ).flatmap(
+            lambda name: st.from_regex(r"[-+]?[0-9A-Z,]{0,6}", fullmatch=True).map(name.__add__)
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+)
+def test_whatever_the_rule_it_is_a_series_or_a_400(parts: list[str], freq: str) -> None:
+    rule = ";".join([f"FREQ={freq}", *parts])
+    assert outcome("2026-06-10", rule) in ("a series", 400)
+
+
+@given(
+    day=st.sampled_from(["MO", "WE", "+2WE", "-3WE", "+53MO", "-53WE", "5FR"]),
+    freq=st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+    more=st.sampled_from(["", ";BYMONTH=6,12", ";BYSETPOS=-1", ";BYMONTHDAY=10", ";INTERVAL=5"]),
+    start=st.sampled_from(["2026-06-10", "2026-12-30", "2027-01-04", "2026-12-31"]),
+)
+def test_days_by_number(day: str, freq: str, more: str, start: str) -> None:
+    rule = f"FREQ={freq};BYDAY={day}{more};UNTIL=20270501"
+    assert outcome(start, rule) in ("a series", 400)
 
 
 def test_a_start_that_the_rule_does_not_give() -> None:
