@@ -211,7 +211,7 @@ class FaultyMachine(asking(faults)):  # type: ignore[misc]
     faulty = True
 
 
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "40"))
 TUNED = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
 
 TestCalendar = asking(st.none()).TestCase
