@@ -22,7 +22,7 @@ from shared.events.catalogue import EventType
 from shared.events.outbox import Outbox
 from shared.platform import logs
 from shared.platform.clock import Clock, stamp
-from shared.platform.problems import busy
+from shared.platform.retrying import again
 from shared.platform.tables import Conflict, Insert, Tables
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 PREFIX, AFTER = "r|", "r}"
 MINUTE = timedelta(minutes=1)
 AT_ONCE = 16
-TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ class Reminders:
     async def _send(self, reminder: Reminder) -> bool:
         """Whether it is sent now; not when there is nothing to remind of any more."""
         claim = reminder.claim
-        for _ in range(TRIES):
+
+        async def attempt() -> bool:
             stored = await self._calendar.find(claim.booking_id)
             if stored is None or not _stands(stored.booking, claim):
                 return False
@@ -108,11 +108,11 @@ class Reminders:
                 # With the booking's own row: who cancels it at this moment comes before or after.
                 await self._calendar.amend(stored, booking, event, [mark])
             except Conflict:
-                if await self._tables.get(TABLE, claim.home, reminder.rk):
-                    return True
-                continue
+                if not await self._tables.get(TABLE, claim.home, reminder.rk):
+                    raise
             return True
-        raise busy()
+
+        return await again(attempt)
 
 
 def due_reminder(claim: Claim, times: Iterable[timedelta], now: datetime) -> Reminder | None:

@@ -14,15 +14,15 @@ from shared.platform.clock import Clock, iso
 from shared.platform.i18n import Message
 from shared.platform.ids import Ids
 from shared.platform.once import LIFE, Once
-from shared.platform.problems import FieldError, Problem, invalid
-from shared.platform.tables import Conflict, Insert, Replace, Row, Tables
+from shared.platform.problems import FieldError, Problem, busy, invalid
+from shared.platform.retrying import again
+from shared.platform.tables import Conflict, Insert, Replace, Row, StorageUnavailable, Tables
 from shared.tenants.models import ApiKeyCreate
 
 FUTURE = Message("deve estar no futuro", "should be in the future")
 CURSOR = Message("deve vir do cabeçalho Link", "should come from the Link header")
 
 _END = ROW_PREFIX[:-1] + chr(ord(ROW_PREFIX[-1]) + 1)
-_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class ApiKeys:
     async def create(
         self, caller: Caller, request: ApiKeyCreate, address: str, once: Once[Issued] | None
     ) -> Issued:
-        """Raises Problem 403 unless the caller is an admin."""
+        """Problems: 403 unless the caller is an admin, 400, 503; with a key also what `Once.begin`
+        raises."""
         caller.require_admin()
         key_id = self._ids.key_id()
         if once:
@@ -61,16 +62,19 @@ class ApiKeys:
                 return row.data if row else None
 
             key_id = await once.begin(key_id, find)
-        # Only now: what was made in time is answered again, however late it is.
-        if request.expires_at and request.expires_at <= self._clock.now():
+        try:
+            issued = self._draft(caller, request, key_id)
+            await self._insert(issued, Audit(caller.sub, "api_key.create", address), once)
+        except Problem:
             if once:
                 await once.release()
-            raise invalid([FieldError("expires_at", FUTURE)])
-        issued = self._draft(caller, request, key_id)
-        await self._insert(issued, Audit(caller.sub, "api_key.create", address), once)
+            raise
         return issued
 
     def _draft(self, caller: Caller, request: ApiKeyCreate, key_id: str) -> Issued:
+        # Not before `begin`: what was made in time is answered again, however late it is.
+        if request.expires_at and request.expires_at <= self._clock.now():
+            raise invalid([FieldError("expires_at", FUTURE)])
         secret = self._ids.secret()
         key = ApiKey(
             key_id=key_id,
@@ -92,13 +96,16 @@ class ApiKeys:
         ops = [Insert(ROW_PREFIX + key.key_id, row)]
         try:
             await self._outbox.commit(TABLE, key.tenant, ops, [event])
-        except Conflict:
-            # After a lost answer the row is ours, or that of the same request sent again.
+        except (Conflict, StorageUnavailable) as error:
+            # After a lost answer the row is ours, or that of the same request sent again. Nobody
+            # but us knows its secret: it must not stay behind a failure.
             stored = await self._row(key.tenant, key.key_id)
             if stored and stored.data["digest"] == key.digest:
                 return
             if stored and once and once.made(stored.data):
                 raise once.replay(stored.data) from None
+            if isinstance(error, Conflict):
+                raise busy() from None
             raise
 
     async def list(self, caller: Caller, after: str, limit: int) -> Listed:
@@ -114,24 +121,22 @@ class ApiKeys:
     async def revoke(self, caller: Caller, key_id: str, address: str) -> None:
         """Holds from the next request on. A second time changes nothing. Raises Problem 404."""
         caller.require_admin()
-        for _ in range(_TRIES):
-            row = await self._row(caller.tenant, key_id)
-            if row is None:
-                raise Problem(404, "api_key_not_found")
-            key = ApiKey.from_row(row.pk, row.rk, row.data)
-            if key.revoked_at:
-                return
-            audit = Audit(caller.sub, "api_key.revoke", address)
-            event = self._event(EventType.API_KEY_REVOKED, key, audit)
-            # The sealed answer stays, for `tidy`: what the same request gets again is this key.
-            revoked = {**row.data, **replace(key, revoked_at=self._clock.now()).to_row()}
-            try:
-                change = Replace(row.rk, revoked, row.etag)
-                await self._outbox.commit(TABLE, key.tenant, [change], [event])
-            except Conflict:
-                continue
+        await again(lambda: self._revoke(caller, key_id, address))
+
+    async def _revoke(self, caller: Caller, key_id: str, address: str) -> None:
+        row = await self._row(caller.tenant, key_id)
+        if row is None:
+            raise Problem(404, "api_key_not_found")
+        key = ApiKey.from_row(row.pk, row.rk, row.data)
+        if key.revoked_at:
             return
-        raise Conflict(f"{key_id} changes all the time")
+        event = self._event(
+            EventType.API_KEY_REVOKED, key, Audit(caller.sub, "api_key.revoke", address)
+        )
+        # The sealed answer stays, for `tidy`: what the same request gets again is this key.
+        revoked = {**row.data, **replace(key, revoked_at=self._clock.now()).to_row()}
+        change = Replace(row.rk, revoked, row.etag)
+        await self._outbox.commit(TABLE, key.tenant, [change], [event])
 
     async def tidy(self) -> int:
         """Takes away the sealed answers that no Idempotency-Key can ask for any more; returns how

@@ -12,7 +12,8 @@ import pytest
 from shared.bookings.making import Booked
 from shared.bookings.models import SHARED_LINK
 from shared.bookings.payloads import InviteCreate
-from shared.platform.tables import Conflict, StorageUnavailable
+from shared.platform.problems import busy
+from shared.platform.tables import StorageUnavailable
 from tests.world import ALICE, World
 
 
@@ -288,7 +289,7 @@ async def test_one_bookings_failure_stops_no_other(watch: Watch) -> None:
     booked = [await watch.book(90) for _ in range(3)]
     numbers = [number(each) for each in booked]
     watch.clock.advance(minutes=30)
-    errors = [ValueError("a broken row"), StorageUnavailable("slow"), Conflict("etag")]
+    errors = [ValueError("a broken row"), StorageUnavailable("slow"), busy()]
     calendar: Any = watch.services.reminders._calendar
     calendar.find = failing(errors, numbers[1], watch)
     for _ in errors:

@@ -211,13 +211,22 @@ def _fail_at(world: World, number: int, error: Exception, mark: str) -> None:
     world.tables.fail = fail
 
 
-@pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("mark", ["", "!"])
+@pytest.mark.parametrize(
+    ("number", "mark", "error"),
+    [
+        (1, "", StorageUnavailable("cut")),
+        (1, "!", StorageUnavailable("cut")),
+        (2, "", StorageUnavailable("cut")),
+        (2, "", OSError("died")),
+        (2, "!", OSError("died")),
+    ],
+    ids=repr,
+)
 async def test_a_crash_anywhere_and_the_same_request_again_is_one_key(
-    world: World, number: int, mark: str
+    world: World, number: int, mark: str, error: Exception
 ) -> None:
-    _fail_at(world, number, StorageUnavailable("cut"), mark)
-    with pytest.raises(StorageUnavailable):
+    _fail_at(world, number, error, mark)
+    with pytest.raises(type(error)):
         await make(world, once=keyed(world))
     world.tables.fail = lambda *_: None
     world.clock.advance(minutes=2)  # the one in flight is taken for dead
@@ -231,14 +240,38 @@ async def test_a_crash_anywhere_and_the_same_request_again_is_one_key(
 
 
 async def test_an_answer_that_is_lost_and_sent_again_is_success(world: World) -> None:
-    """The SDK resends, and meets the rows of its first try."""
-    _fail_at(world, 1, Conflict("exists"), "!")
-    issued = await make(world)
-    assert await bearer(world, issued)
+    """The SDK resends, and meets the rows of its first try; or it gives up."""
+    for error in (Conflict("exists"), StorageUnavailable("cut")):
+        _fail_at(world, 1, error, "!")
+        issued = await make(world)
+        assert await bearer(world, issued)
+    assert len(world.events("api_key.created")) == 2
     _fail_at(world, 1, Conflict("changed"), "!")
     await world.services.api_keys.revoke(ADMIN, issued.key.key_id, "")
     assert await problem_of(world, issued) == "unauthorized"
     assert len(world.events("api_key.revoked")) == 1
+
+
+async def test_a_refusal_gives_the_idempotency_key_back(world: World) -> None:
+    _fail_at(world, 2, Conflict("changed"), "")
+    with pytest.raises(Problem) as problem:
+        await make(world, once=keyed(world))
+    assert (problem.value.status, problem.value.code) == (503, "calendar_busy")
+    issued = await make(world, once=keyed(world))
+    assert await bearer(world, issued)
+
+
+async def test_a_key_that_changes_all_the_time_can_be_revoked_later(world: World) -> None:
+    issued = await make(world)
+
+    def fail(verb: str, table: str, pk: str) -> None:
+        if verb == "commit":
+            raise Conflict("changed")
+
+    world.tables.fail = fail
+    with pytest.raises(Problem) as problem:
+        await world.services.api_keys.revoke(ADMIN, issued.key.key_id, "")
+    assert (problem.value.status, problem.value.code) == (503, "calendar_busy")
 
 
 async def test_revoking_a_key_that_changes_meanwhile(world: World) -> None:
