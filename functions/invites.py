@@ -1,7 +1,12 @@
-"""`/api/v1/bookings/{id}/invites` and the files that go with a booking: `.ics` and QR code."""
+"""`/api/v1/bookings/{id}/invites` and the files that go with a booking: `.ics` and QR code.
+
+They are made in a thread: drawing, and the first import of what draws, take longer than the other
+requests of the process should wait.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import azure.functions as func
@@ -30,7 +35,7 @@ class QrQuery(Payload):
     """`scale` is the width of one module, in pixels."""
 
     format: Format = "svg"
-    scale: Annotated[int, Field(ge=1, le=20)] = 4
+    scale: Annotated[int, Field(ge=1, le=10)] = 4
 
 
 @operation(
@@ -102,7 +107,7 @@ async def invites_revoke(call: Call[None]) -> Reply:
 async def invites_qr(call: Call[None]) -> Reply:
     query, invited = call.query(QrQuery), await _invited(call)
     link = call.services.invite_url(invited.booking, invited.guest.id)
-    picture = qr_code(link, query.format, query.scale)
+    picture = await asyncio.to_thread(qr_code, link, query.format, query.scale)
     return Reply(200, picture, {"Content-Type": PICTURES[query.format]})
 
 
@@ -121,7 +126,10 @@ async def invites_calendar(call: Call[None]) -> Reply:
     booking, guest = invited.booking, invited.guest
     link = call.services.invite_url(booking, guest.id)
     files = call.services.calendar_files
-    return _file(call, booking, files.of_guest(call.caller, booking, guest, link, call.language))
+    content = await asyncio.to_thread(
+        files.of_guest, call.caller, booking, guest, link, call.language
+    )
+    return _file(call, booking, content)
 
 
 @operation(
@@ -137,7 +145,8 @@ async def invites_calendar(call: Call[None]) -> Reply:
 async def bookings_calendar(call: Call[None]) -> Reply:
     booking = await call.services.guests.booking(call.caller, call.id("booking_id"))
     files = call.services.calendar_files
-    return _file(call, booking, files.of_booker(call.caller, booking, call.language))
+    content = await asyncio.to_thread(files.of_booker, call.caller, booking, call.language)
+    return _file(call, booking, content)
 
 
 async def _invited(call: Call[Any]) -> Invited:

@@ -12,7 +12,7 @@ QUIET = 4
 
 
 def qr_code(text: str, form: Format, scale: int) -> bytes:
-    """The picture's file; `scale` is the width of a module in pixels."""
+    """The picture's file; `scale` is the width of a module in pixels. Slow: call it in a thread."""
     import segno
 
     code = segno.make(text, error="l", micro=False)  # and the best level that fits the same size

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import segno
 import zxingcpp
 from icalendar import Calendar
 
@@ -220,20 +222,42 @@ async def test_the_pictures_lead_to_the_call(house: House) -> None:
 
 async def test_their_size_and_colours(house: House) -> None:
     sizes = []
-    for scale in ("1", "20"):
+    for scale in ("1", "10"):
         params = {"format": "png", "scale": scale}
         rows = png_pixels((await house.of("invites_qr", invite_id="guest", params=params)).body)
         margin = 4 * int(scale)
         assert set(b"".join(rows[:margin] + rows[-margin:])) == {255}, "white around it"
         assert 0 in rows[margin]
         sizes.append(len(rows))
-    assert sizes[1] == 20 * sizes[0]
+    assert sizes[1] == 10 * sizes[0]
+
+
+async def test_no_other_request_waits_for_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    for owner, name in ((segno, "make"), (Calendar, "to_ical")):
+        monkeypatch.setattr(owner, name, noting_its_thread(getattr(owner, name), threads))
+    for form in ("svg", "png"):
+        await house.of("invites_qr", invite_id="guest", params={"format": form})
+    await house.of("invites_calendar", invite_id="guest")
+    await house.of("bookings_calendar")
+    assert len(threads) == 4
+    assert threading.get_ident() not in threads
+
+
+def noting_its_thread(work: Callable[..., Any], threads: list[int]) -> Callable[..., Any]:
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        threads.append(threading.get_ident())
+        return work(*args, **kwargs)
+
+    return noted
 
 
 @pytest.mark.parametrize(
     ("params", "field"),
     [
-        *(({"format": "gif"}, "format"), ({"scale": "0"}, "scale"), ({"scale": "21"}, "scale")),
+        *(({"format": "gif"}, "format"), ({"scale": "0"}, "scale"), ({"scale": "11"}, "scale")),
         *(({"scale": "big"}, "scale"), ({"colour": "red"}, "colour")),
     ],
     ids=str,
