@@ -140,10 +140,6 @@ class JanusClient:
         answer = await self._room({"request": "list", "admin_key": self._keys.create_key})
         return {int(room["room"]) for room in answer["list"]}
 
-    async def room_exists(self, room_id: int) -> bool:
-        answer = await self._room({"request": "exists", "room": room_id})
-        return bool(answer["exists"])
-
     async def destroy_room(self, room_id: int, secret: str) -> None:
         body = {"request": "destroy", "room": room_id, "secret": secret, "permanent": False}
         await self._room(body, ignore=_NO_SUCH_ROOM)

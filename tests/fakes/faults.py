@@ -18,7 +18,7 @@ When = Literal["before", "after"]
 
 VERBS = frozenset(
     {"get", "query", "scan", "commit", "put"}
-    | {"ready", "create_room", "edit_room", "rooms", "room_exists", "destroy_room"}
+    | {"ready", "create_room", "edit_room", "rooms", "destroy_room"}
     | {"participants", "kick"}
 )
 """What is asked of the Tables, Queues and Janus ports."""

@@ -55,10 +55,6 @@ class FakeJanus:
         await self._request("list")
         return set(self.room_specs)
 
-    async def room_exists(self, room_id: int) -> bool:
-        await self._request("exists", room_id)
-        return room_id in self.room_specs
-
     async def destroy_room(self, room_id: int, secret: str) -> None:
         await self._request("destroy", room_id)
         if room_id in self.room_specs:
