@@ -16,6 +16,9 @@ from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform.clock import Clock, parse
 from shared.platform.queues import FLEET_WAKE, Queues
 
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
+
 LAST_WAKE = 10
 """Wake-ups in a row, about a minute's worth: then the timer comes, and may begin anew."""
 
@@ -35,9 +38,6 @@ MOVING = frozenset(
         EventType.BOOKING_EXTENDED,
     }
 )
-
-if TYPE_CHECKING:
-    from shared.platform.settings import Settings
 """Events that may change what is wanted of the machines."""
 
 
