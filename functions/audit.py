@@ -38,8 +38,9 @@ class AuditQuery(Paging):
     tag="audit",
     answer=list[AuditEntry],
     query=AuditQuery,
-    problems={403: ("admin_only",)},
+    problems={403: ("admin_only", "operator_only")},
     scope="audit:read",
+    any_role=True,
 )
 async def audit_list(call: Call[None]) -> Reply:
     trail, query = call.services.audit, call.query(AuditQuery)

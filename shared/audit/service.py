@@ -12,6 +12,7 @@ from shared.events.catalogue import Audit, DomainEvent
 from shared.platform import logs
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock
+from shared.platform.i18n import Message
 from shared.platform.ids import PLATFORM_TENANT
 from shared.platform.problems import FieldError, Problem, invalid
 from shared.platform.tables import Conflict
@@ -24,6 +25,11 @@ USUAL = timedelta(hours=24)
 
 LONGEST = timedelta(days=90)
 """The longest interval of one list: a day is a partition to read."""
+
+INTERVAL = Message(
+    f"deve ser anterior a until, no máximo {LONGEST.days} dias",
+    f"should be before until, at most {LONGEST.days} days",
+)
 
 CLOCKS = timedelta(minutes=5)
 """What the interval may be longer: the caller's clock says «90 days ago», ours says until when."""
@@ -82,8 +88,7 @@ class AuditTrail:
         since = since or (until or now) - USUAL
         until = until or now + timedelta(microseconds=1)
         if not since < until <= since + LONGEST + CLOCKS:
-            message = f"must be before until, at most {LONGEST.days} days"
-            raise invalid([FieldError("since", message)])
+            raise invalid([FieldError("since", INTERVAL)])
         return Wanted(since, until, {k: v for k, v in equal.items() if v is not None})
 
     async def page(
@@ -95,8 +100,10 @@ class AuditTrail:
         `platform`: those of the platform instead. Problems: 403 for who is no admin, or then no
         operator.
         """
-        if not (caller.is_operator if platform else caller.is_admin):
-            raise Problem(403, "admin_only")
+        if platform and not caller.is_operator:
+            raise Problem(403, "operator_only")
+        if not platform:
+            caller.require_admin()
         tenant = PLATFORM_TENANT if platform else caller.tenant
         chunk = SEARCH_CHUNK if wanted.equal else limit + 1
         rows = self._store.newest(tenant, wanted.since, wanted.until, after, chunk)

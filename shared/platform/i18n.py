@@ -246,9 +246,18 @@ MESSAGES: dict[str, Message] = {
         "The booking has as many invites as it can have ({limit}): use one of them, or the shared "
         "link.",
     ),
+    "role_required": Message(
+        "O seu token não tem a função user nem admin.",
+        "Your token has neither the role user nor admin: ask for one of them.",
+    ),
     "admin_only": Message(
         "Apenas um administrador o pode fazer.",
         "Only an admin may do this: ask one of your organisation.",
+    ),
+    "operator_only": Message(
+        "Apenas um operador da plataforma o pode fazer.",
+        "Only an operator of the platform may do this: leave out scope=platform to see your own "
+        "organisation's.",
     ),
     "rate_limited": Message(
         "Pedidos em excesso. Aguarde {seconds} s e tente novamente.",

@@ -77,12 +77,28 @@ async def test_operators_read_what_the_platform_did(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "params"),
-    [("user", {}), ("operator", {}), ("admin", {"scope": "platform"})],
+    ("role", "params", "code"),
+    [
+        *(("user", {}, "admin_only"), ("operator", {}, "admin_only")),
+        ("admin", {"scope": "platform"}, "operator_only"),
+    ],
 )
-async def test_others_are_refused(door: Door, role: str, params: dict[str, str]) -> None:
+async def test_others_are_refused(door: Door, role: str, params: dict[str, str], code: str) -> None:
     answer = await ask(door, role, **params)
-    assert (answer.status, answer.code) == (403, "admin_only")
+    assert (answer.status, answer.code) == (403, code)
+
+
+@pytest.mark.parametrize(("language", "said"), [("pt", "no máximo 90 dias"), ("en", "at most 90")])
+async def test_a_bad_interval_is_told_in_the_readers_language(
+    door: Door, language: str, said: str
+) -> None:
+    answer = await door.ask(
+        "audit_list",
+        token=door.token("root", "acme", "admin"),
+        params={"since": "2026-01-01T00:00:00Z"},
+        headers={"Accept-Language": language},
+    )
+    assert said in answer.body["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
