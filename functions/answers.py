@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ def hardened(headers: Mapping[str, str] = HEADERS) -> dict[str, str]:
     return {**headers, **({"Strict-Transport-Security": "max-age=31536000"} if https else {})}
 
 
+EXPECTED = frozenset({"calendar_busy"})
+"""A 503 that is no fault: many want the same, and some come back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
@@ -55,7 +60,9 @@ def as_problem(error: Exception) -> Problem:
 
 def problem_reply(error: Exception, req: func.HttpRequest, name: str, operation_id: str) -> Reply:
     problem = as_problem(error)
-    if problem.status >= 500:
+    if problem.code in EXPECTED:
+        logs.event("http.busy", level=logging.WARNING, function=name, code=problem.code)
+    elif problem.status >= 500:
         logs.exception("http.failed", error, function=name, status=problem.status)
     chosen = language(req.headers.get("accept-language"))
     headers = {
@@ -82,7 +89,8 @@ def response(reply: Reply, headers: Mapping[str, str]) -> func.HttpResponse:
 
 def pack(reply: Reply) -> str:
     """A reply as text, for an idempotency key to repeat."""
-    return json.dumps([reply.status, reply.body, dict(reply.headers)], default=_plain)
+    content = [reply.status, reply.body, dict(reply.headers)]
+    return json.dumps(content, default=_plain, ensure_ascii=False)
 
 
 def unpack(text: str) -> Reply:

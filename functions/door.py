@@ -34,6 +34,9 @@ B = TypeVar("B", bound=Payload | None)
 M = TypeVar("M", bound=Payload)
 T = TypeVar("T")
 
+CUSTOMERS = frozenset({"user", "admin"})
+"""The roles of those who book; an operator runs the platform and is nobody's customer."""
+
 KEY_HEADER = "Idempotency-Key"
 KEY_FORM = Message(
     "deve ter 1 a 255 caracteres ASCII visíveis", "should have 1 to 255 visible ASCII characters"
@@ -66,6 +69,7 @@ class Operation:
     scope: str
     keyed: bool
     throttled: bool
+    any_role: bool
     media: tuple[str, ...]
 
 
@@ -147,6 +151,7 @@ def operation(
     scope: str = "",
     keyed: bool = False,
     throttled: bool = True,
+    any_role: bool = False,
     media: tuple[str, ...] = (),
 ) -> Callable[[Handler[B]], Handler[B]]:
     """Registers the handler as one Azure function, named like it, and as an operation.
@@ -173,6 +178,7 @@ def operation(
             scope=scope,
             keyed=keyed,
             throttled=throttled,
+            any_role=any_role,
             media=media,
         )
         run = _function(handler, described)
@@ -229,6 +235,8 @@ async def _call(
         caller = await everything.verifier.verify(req.headers.get("authorization"))
         if visit:
             await visit.meet(caller)
+        if not (op.any_role or caller.roles & CUSTOMERS):
+            raise Problem(403, "role_required")
         _check_scope(caller, op.scope)
     return Call(req, everything, _body(req, op.body) if op.body else None, caller)
 

@@ -38,7 +38,8 @@ def _usual(op: Operation) -> list[tuple[int, Codes]]:
         ]
     if op.signed_in:
         forbidden = "insufficient_scope" if op.scope else "person_only"
-        usual += [(401, ("unauthorized",)), (403, (forbidden,))]
+        role = () if op.any_role else ("role_required",)
+        usual += [(401, ("unauthorized",)), (403, (forbidden, *role))]
     if ":long}" in op.route:
         usual.append((404, ("not_found",)))
     if op.keyed:

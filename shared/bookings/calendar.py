@@ -23,6 +23,7 @@ from shared.bookings.claims import (
     partition,
     partitions,
 )
+from shared.bookings.contention import TRIES, Pause
 from shared.bookings.fences import COMMITTED, Fences, decided
 from shared.bookings.models import Booking, State
 from shared.bookings.rows import TABLE, Stored, booking_rk, stored_booking
@@ -30,6 +31,7 @@ from shared.events.catalogue import DomainEvent
 from shared.events.outbox import Outbox
 from shared.platform.clock import Clock
 from shared.platform.ids import Ids
+from shared.platform.problems import busy
 from shared.platform.tables import (
     Conflict,
     Delete,
@@ -138,6 +140,17 @@ class Calendar:
 
     # -- committing ------------------------------------------------------------------------------
 
+    async def begin_days(self, days: Sequence[Day]) -> None:
+        """Makes the heads of days on which nobody has booked yet."""
+
+        async def begin(day: Day) -> None:
+            try:
+                await self._tables.commit(TABLE, day.pk, [day.head(self._clock.now())])
+            except Conflict:
+                return  # somebody else has
+
+        await spread(begin, days)
+
     async def announce(self, home: str, event_id: str) -> None:
         await self._outbox.announce(TABLE, home, event_id)
 
@@ -218,26 +231,33 @@ class Calendar:
         claims = [replace(c, fence="") for c in claims_of(before, home, pks, self._clock)]
         await asyncio.gather(*(self.fences.follow(claim, after) for claim in claims))
 
-    async def close_room(self, room_id: int, pks: Sequence[str], now: datetime) -> bool:
+    async def close_room(
+        self, room_id: int, pks: Sequence[str], now: datetime, pause: Pause
+    ) -> bool:
         """Makes each day refuse whoever has not seen that the room is being deleted.
 
-        False, and some days may be marked already, when a booking of the room is not over.
+        False, and some days may be marked already, when a booking of the room is not over. Raises
+        Problem 503 when a day is booked on all the time, or too many rooms are being deleted.
         """
-        room = asyncio.Semaphore(AT_ONCE)
-        marks = (self._close_day(room_id, pk, now, room) for pk in pks)
-        return all(await asyncio.gather(*marks))
+        return all(await spread(lambda pk: self._close_day(room_id, pk, now, pause), pks))
 
-    async def _close_day(
-        self, room_id: int, pk: str, now: datetime, room: asyncio.Semaphore
-    ) -> bool:
-        while True:
-            day = await self._read_day(pk, room)
-            for claim in day.claims.values():
-                if claim.room_id == room_id and await self._lasts(claim, now):
-                    return False
+    async def _close_day(self, room_id: int, pk: str, now: datetime, pause: Pause) -> bool:
+        for number in range(TRIES):
+            await pause(number)
+            (day,) = await self.read([pk])
+            claims = [claim for claim in day.claims.values() if claim.room_id == room_id]
+            if any([await self._lasts(claim, now) for claim in claims]):
+                return False
+            if day.full(now, room_id):
+                break
             try:
-                async with room:
-                    await self._tables.commit(TABLE, pk, [day.head(now, closing=room_id)])
+                await self._tables.commit(TABLE, pk, [day.head(now, closing=room_id)])
+                return True
             except Conflict:
                 continue  # somebody has booked: look again
-            return True
+        raise busy()
+
+    async def has_room_to_close(self, pk: str, now: datetime) -> bool:
+        """Whether the head of that day can name one more room that is being deleted."""
+        (day,) = await self.read([pk])
+        return not day.full(now)

@@ -100,9 +100,10 @@ class Fences:
         if not holds(booking, claim):
             await self.release(claim)
             return None
-        if booking.end < claim.end:
-            await self._rewrite(claim, {"end": iso(booking.end), "ended": True})
-        return replace(claim, end=booking.end)
+        if booking.end == claim.end:
+            return claim
+        await self._rewrite(claim, {"end": iso(booking.end), "ended": True})
+        return replace(claim, end=booking.end, ended=True)
 
     # -- decisions -------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.bookings.attempts import Contended
 from shared.bookings.calendar import Calendar
 from shared.bookings.choice import Near, Wish, choose
 from shared.bookings.claims import Day, partitions
@@ -68,7 +69,19 @@ class RoomFinder:
             (wish, [known[pk] for pk in span]) for wish, span in zip(wishes, spans, strict=True)
         ]
         room = await self._choose(tenant, near, rooms, apart)
+        if room:
+            await self._with_heads(known, wishes)
         return Found(room or self._rooms.draft(tenant, pool), room is None, known)
+
+    async def _with_heads(self, known: Mapping[str, Day], wishes: Sequence[Wish]) -> None:
+        """Deleting a room bumps the heads of the days that have one. So the first booking of a day
+        makes its head before it reads the day, and the room, again."""
+        pool = self._settings.pool
+        own = {pk for wish in wishes for pk in partitions(pool, wish.start, wish.end)}
+        bare = [known[pk] for pk in sorted(own) if not known[pk].head_etag]
+        if bare:
+            await self._calendar.begin_days(bare)
+            raise Contended
 
     async def _settle(self, day: Day, wishes: Sequence[Wish], apart: timedelta) -> Day:
         for wish in wishes:

@@ -16,26 +16,30 @@ from shared.platform.payload import MAX_SAFE_INTEGER, Payload, Utc
 DEFAULT_ROOM_SIZE = 2
 MAX_ROOM_SIZE = 16
 MAX_DEPTH = 20
-MAX_METADATA = 8192
-"""Characters: a table's property holds 32 K."""
+MAX_METADATA = 16_384
+"""Bytes: a table's property holds 32 K characters, also of what an idempotency key repeats."""
 
-PLAIN = r"^[^\x00-\x1f\x7f]*$"
-"""Text without control characters."""
+INVISIBLE = "\\x00-\\x1f\\x7f-\\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+"""Control characters, and those that hide or turn text round, as a class of a pattern."""
+
+PLAIN = rf"^[^{INVISIBLE}]*$"
+"""Text that people see as it is."""
 
 RoomId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER, strict=True)]
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(value, ensure_ascii=False)) > MAX_METADATA:
-        raise ValueError(f"should have at most {MAX_METADATA} characters as JSON")
-    if _depth(value) > MAX_DEPTH:
+    if _deeper(value, MAX_DEPTH):
         raise ValueError(f"should be at most {MAX_DEPTH} levels deep")
+    if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_METADATA:
+        raise ValueError(f"should have at most {MAX_METADATA} bytes as JSON")
     return value
 
 
-def _depth(value: Any) -> int:
+def _deeper(value: Any, levels: int) -> bool:
+    """Looks no deeper than it must: a body may have more levels than Python's stack."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 class RoomCreate(Payload):
@@ -86,7 +90,8 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Room:
     """`sealed_pin` is the room's password, encrypted: `Rooms.unseal` opens it. While it is being
-    changed (`unsettled`) it is the new one, and a running Janus may still have the old one."""
+    changed (`unsettled`) it is the new one, and a running Janus may still have the old one; while
+    that may still turn round (`undecided`), nobody should be told either."""
 
     room_id: int
     tenant: str
@@ -97,6 +102,7 @@ class Room:
     name: str | None = None
     metadata: dict[str, Any] | None = None
     unsettled: bool = False
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)

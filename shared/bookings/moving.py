@@ -117,7 +117,8 @@ class Mover:
                 f"must be after the present end, {iso(booking.end)}, and at most {iso(longest)}",
             )
             raise invalid([FieldError("end_time", message)])
-        wish = Wish(booking.start, end, booking.booking_id, asked=booking.room_id)
+        room_id = booking.room_id
+        wish = Wish(booking.start, end, booking.booking_id, asked=room_id, kept=room_id)
         audit = Audit(caller.sub, "booking.extend", address)
         try:
             await self._move(stored, wish, EventType.BOOKING_EXTENDED, audit)

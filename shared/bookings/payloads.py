@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from shared.bookings.models import PLAIN, Phase, RoomId, Status
+from shared.bookings.models import INVISIBLE, Phase, RoomId, Status
 from shared.platform.payload import Moment, Payload, Utc
 
 MOST_GUESTS = 20
 
-EMAIL = r"^[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+$"
+EMAIL = rf"^[^\s@<>,;:{INVISIBLE}]+@[^\s@<>,;:{INVISIBLE}]+$"
+
+
+NAME = rf"^[^{INVISIBLE}]*[^\s{INVISIBLE}][^{INVISIBLE}]*$"
+
+
+def _short(email: str) -> str:
+    if len(email.encode()) > 254:
+        raise ValueError("should have at most 254 bytes")
+    return email
 
 
 class GuestCreate(Payload):
     """Somebody to invite: by a name, an e-mail address, or both. We send no mail."""
 
-    name: Annotated[str, Field(min_length=1, max_length=80, pattern=PLAIN)] | None = None
-    email: Annotated[str, Field(max_length=254, pattern=EMAIL)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=80, pattern=NAME)] | None = None
+    email: Annotated[str, Field(max_length=254, pattern=EMAIL), AfterValidator(_short)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _somebody(self) -> GuestCreate:

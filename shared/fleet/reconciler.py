@@ -67,7 +67,9 @@ class Reconciler:
         settings = self._settings
         claims, fleet, machines = await asyncio.gather(
             self._bookings.claims(
-                settings.pool, now - settings.max_booking, now + settings.vm_lead
+                settings.pool,
+                now - settings.max_booking - settings.join_grace,
+                now + settings.vm_lead,
             ),
             self._store.load(settings.pool),
             self._compute.machines(),

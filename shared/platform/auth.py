@@ -38,6 +38,10 @@ _ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff/\\#?|]{1,200}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
 
 
+NO_PERSON = (CALLER_PREFIX, "timer:", "invite:")
+"""How the audit trail names those who are no person: nobody's `sub` may begin so."""
+
+
 @dataclass(frozen=True)
 class Caller:
     sub: str
@@ -262,8 +266,8 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     sub, tenant = claims.get("sub"), claims.get("tenant")
     if not _is_id(sub) or not _is_id(tenant):
         raise Refused("sub or tenant is missing or malformed")
-    if str(sub).startswith(CALLER_PREFIX):
-        raise Refused("sub is that of an API key")
+    if str(sub).startswith(NO_PERSON):
+        raise Refused("sub is that of an API key, a timer or an invite")
     roles = claims.get("roles", ["user"])
     if not isinstance(roles, list):
         raise Refused("roles is no list")

@@ -16,12 +16,22 @@ class Crypto:
         self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
 
     def encrypt(self, text: str) -> str:
-        return self._fernet.encrypt(text.encode()).decode("ascii")
+        return self.encrypt_bytes(text.encode())
 
     def decrypt(self, token: str) -> str:
         """Raises `CryptoError`."""
         try:
-            return self._fernet.decrypt(token).decode()
+            return self.decrypt_bytes(token).decode()
+        except ValueError:
+            raise _unreadable() from None
+
+    def encrypt_bytes(self, data: bytes) -> str:
+        return self._fernet.encrypt(data).decode("ascii")
+
+    def decrypt_bytes(self, token: str) -> bytes:
+        """Raises `CryptoError`."""
+        try:
+            return self._fernet.decrypt(token)
         except (InvalidToken, ValueError):
             raise _unreadable() from None
 

@@ -9,8 +9,8 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import math
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -46,6 +46,8 @@ LIFE = timedelta(hours=24)
 IN_FLIGHT = timedelta(seconds=60)
 """After this a request that has made nothing is taken for dead, and its key may be tried again:
 with the id that it reserved, so that it can't come back and make a second thing."""
+
+SLOW = timedelta(seconds=10)
 
 Find = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """The row of the thing with a reserved id, or None."""
@@ -133,16 +135,19 @@ class Once(Generic[T]):
         row = await self._tables.get(TABLE, self._pk, self._rk)
         if row is None:  # the other request has just been refused, and gave the key back
             raise _in_flight()
-        if self._clock.now() - parse(str(row.data["at"])) >= LIFE:
+        age = self._clock.now() - parse(str(row.data["at"]))
+        if age >= LIFE:
             return await self._take_over(row, reserve)
         if row.data["request"] != self._request:
             raise Problem(422, "idempotency_key_reused")
         reserved = str(row.data["reserved"])
+        if reserved == reserve:  # our own row: its answer was lost
+            return reserve
         made = await find(reserved)
         if made is not None and self.made(made):
             raise self.replay(made)
-        if self._clock.now() - parse(str(row.data["at"])) < IN_FLIGHT:
-            raise _in_flight()
+        if age < IN_FLIGHT:
+            raise _in_flight(age)
         # An id that somebody else's thing has got meanwhile is of no use.
         return await self._take_over(row, reserve if made is not None else reserved)
 
@@ -175,13 +180,16 @@ class Once(Generic[T]):
         return row.get("once") == self.mark
 
     def replay(self, row: Mapping[str, Any]) -> Replay:
-        packed = base64.b64decode(self._crypto.decrypt(str(row["answer"])))
+        packed = self._crypto.decrypt_bytes(str(row["answer"]))
         return Replay(zlib.decompress(packed).decode())
 
     def sealed(self, thing: T) -> dict[str, Value]:
-        """The properties that the thing's row must be written with."""
-        packed = base64.b64encode(zlib.compress(self._answer(thing).encode(), 9)).decode()
-        return {"once": self.mark, "answer": self._crypto.encrypt(packed)}
+        """The properties that the thing's row must be written with.
+
+        One property holds 32 K characters: payloads are bounded so that their answers fit.
+        """
+        packed = zlib.compress(self._answer(thing).encode(), 9)
+        return {"once": self.mark, "answer": self._crypto.encrypt_bytes(packed)}
 
     @property
     def shared(self) -> bool:
@@ -213,8 +221,11 @@ class Once(Generic[T]):
         }
 
 
-def _in_flight() -> Problem:
-    return Problem(409, "idempotency_in_flight", headers={"Retry-After": "2"})
+def _in_flight(age: timedelta = timedelta(0)) -> Problem:
+    """It ends soon as a rule; one that has taken so long is dead, and its key is free then."""
+    wait = timedelta(seconds=2) if age < SLOW else IN_FLIGHT - age
+    seconds = str(math.ceil(wait.total_seconds()))
+    return Problem(409, "idempotency_in_flight", headers={"Retry-After": seconds})
 
 
 def _digest(text: str) -> str:

@@ -57,10 +57,14 @@ def _begins(value: Any, pattern: str) -> bool:
 
 
 def _to_utc(moment: datetime) -> datetime:
-    """Between the years 2 and 9998, so that whoever adds or takes a day stays in range."""
-    if not 1 < moment.year < 9999:
-        raise ValueError("should be a time between the years 2 and 9998")
+    if not in_range(moment):
+        raise ValueError("should be a time between the years 1900 and 9998")
     return moment.astimezone(UTC)
+
+
+def in_range(moment: datetime) -> bool:
+    """Whether whoever adds or takes a day, or another zone's hours, stays in range."""
+    return 1900 <= moment.year < 9999
 
 
 Utc = Annotated[
@@ -71,7 +75,14 @@ Utc = Annotated[
 ]
 """A time with an offset, kept in UTC; one without is refused (design section 5)."""
 
-Moment = Annotated[datetime, BeforeValidator(_written_moment)]
+
+def _near(moment: datetime) -> datetime:
+    if not in_range(moment):
+        raise ValueError("should be a time between the years 1900 and 9998")
+    return moment
+
+
+Moment = Annotated[datetime, BeforeValidator(_written_moment), AfterValidator(_near)]
 """A time with an offset or without one."""
 
 Day = Annotated[date, BeforeValidator(_written_day)]

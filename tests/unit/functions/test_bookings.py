@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -162,3 +163,66 @@ async def test_a_minimum_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     door = Door(monkeypatch, min_notice="PT48H")
     answer = await book(door)
     assert (answer.status, answer.body["errors"][0]["field"]) == (400, "start_time")
+
+
+async def test_the_longest_answer_can_be_repeated(door: Door) -> None:
+    """Of what no compression makes shorter: a property of a row has its limit."""
+    letters = random.Random(1)
+
+    def text(length: int) -> str:
+        return "".join(chr(letters.randrange(0x20000, 0x2A6D0)) for _ in range(length))
+
+    guests = [{"name": text(80), "email": text(40) + "@x" + text(20)} for _ in range(20)]
+    first = await book(door, {**SLOT, "guests": guests}, headers=KEY)
+    assert (await book(door, {**SLOT, "guests": guests}, headers=KEY)).body == first.body
+    room = {"optional_name": text(200), "metadata": {"a": text(4090)}}
+    key = {"Idempotency-Key": "room"}
+    made = await door.ask("rooms_create", room, headers=key)
+    assert made.status == 201, made.body
+    assert (await door.ask("rooms_create", room, headers=key)).body == made.body
+
+
+async def test_what_is_deeper_than_pythons_stack_is_a_400(door: Door) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(600):
+        deep = {"a": deep}
+    answer = await door.ask("rooms_create", {"metadata": deep})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (400, "metadata")
+
+
+@pytest.mark.parametrize(
+    "guest",
+    [
+        {"name": "a\x85b"}, {"name": "a\u202eb"}, {"name": "a\u2028b"}, {"name": "\u200b"},
+        {"name": "   "}, {"email": "<a@b>"}, {"email": "a@b\u200b"}, {"email": "a@b,c@d"},
+        {"email": "ã" * 130 + "@b"},
+    ],
+)  # fmt: skip
+async def test_names_that_hide_something(door: Door, guest: dict[str, str]) -> None:
+    answer = await book(door, {**SLOT, "guests": [guest]})
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start_time": "0001-01-01T00:00:00+14:00"},
+        {"start_time": "9999-12-31T23:00:00-14:00", "end_time": "9999-12-31T23:30:00-14:00"},
+        {"start_time": "9999-12-31T23:00:00", "time_zone": "Etc/GMT+12"},
+        {"rrule": "FREQ=DAILY;UNTIL=00010101T000000Z"},
+        {"time_zone": "right/Europe/Lisbon"}, {"time_zone": "localtime"}, {"time_zone": "Factory"},
+        {"start_time": 9e9},
+    ],
+)  # fmt: skip
+async def test_series_at_the_edges_are_a_400(door: Door, change: dict[str, Any]) -> None:
+    answer = await door.ask("series_create", {**WEEKLY, **change})
+    assert answer.status == 400, answer.body
+
+
+async def test_a_year_that_no_day_is_named_by(door: Door) -> None:
+    params = {
+        "available": "true",
+        "start_time": "0002-01-01T00:00:00+14:00",
+        "end_time": "0002-01-01T10:00:00Z",
+    }
+    assert (await door.ask("rooms_list", params=params)).status == 400

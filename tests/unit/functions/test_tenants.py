@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.door import OPERATIONS, Operation
+from shared.platform.auth import LocalTokens
 from tests.unit.functions.asking import Answer, Door
 
 NAMING = [op for op in OPERATIONS if op.signed_in and "{" in op.route]
@@ -99,3 +100,11 @@ async def test_another_tenants_room_cannot_be_booked(acme: Acme) -> None:
     answer = await acme.ask("bookings_create", body, token=token)
     assert (answer.status, answer.code) == (404, "room_not_found")
     assert (await acme.ask("bookings_create", body)).status == 201
+
+
+@pytest.mark.parametrize("roles", [[], ["operator"]])
+async def test_who_is_nobodys_customer_books_nothing(acme: Acme, roles: list[str]) -> None:
+    tokens = LocalTokens(acme.world.settings, acme.world.clock)
+    token = tokens.issue("alice", "acme", roles)
+    answer = await acme.ask("bookings_list", token=token)
+    assert (answer.status, answer.code) == (403, "role_required")

@@ -216,6 +216,13 @@ async def test_altered_and_malformed(verifier: TokenVerifier, sign: Sign) -> Non
     await unauthorized(verifier, jwt.encode({}, "another-secret-of-at-least-32-chars", "HS256"))
 
 
+@pytest.mark.parametrize("sub", ["key:1", "timer:fleet_tick", "invite:guest"])
+async def test_nobody_is_named_like_who_is_no_person(
+    verifier: TokenVerifier, sign: Sign, sub: str
+) -> None:
+    await unauthorized(verifier, sign(sub=sub))
+
+
 async def test_the_platform_is_no_customers_tenant(verifier: TokenVerifier, sign: Sign) -> None:
     await unauthorized(verifier, sign(tenant="platform", roles=["admin"]))
     operator = sign(tenant="platform", roles=["operator"])
