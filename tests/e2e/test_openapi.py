@@ -114,7 +114,7 @@ def test_operation(case: schemathesis.Case, system: System, admin: dict[str, str
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_the_example_can_be_tried(name: str, system: System, admin: dict[str, str]) -> None:
-    """As Swagger UI sends it: well formed, whether or not there is such a thing."""
+    """As Swagger UI sends it: well formed, whether or not there is a thing with the path's id."""
     served = requests.get(f"{system.url}/openapi.json", timeout=20).json()
     method, path, spec = next(
         (method, path, spec)
@@ -122,6 +122,7 @@ def test_the_example_can_be_tried(name: str, system: System, admin: dict[str, st
         for method, spec in item.items()
         if spec["operationId"] == name
     )
+    unknown = [404] if "{" in path else []
     shown = {p["name"]: p for p in spec.get("parameters", []) if "example" in p}
     for key, parameter in shown.items():
         if parameter["in"] == "path":
@@ -139,7 +140,7 @@ def test_the_example_can_be_tried(name: str, system: System, admin: dict[str, st
     if name in ("invites_join", "invites_show", "janus_events"):
         assert answer.status_code == 401, "nobody can write a token that holds into an example"
     else:
-        assert answer.status_code in (spec_status(spec), 404), answer.text
+        assert answer.status_code in (spec_status(spec), *unknown), answer.text
 
 
 def spec_status(spec: dict[str, Any]) -> int:
