@@ -108,7 +108,7 @@ class Services:
         shared = (contention, rooms, index, room_index, outbox)
         maker = Maker(calendar, finder, *shared, hosts, settings, clock, ids)
         mover = Mover(calendar, finder, *shared, settings, clock, ids)
-        occupancy = Occupancy(calendar, settings, clock)
+        occupancy = Occupancy(calendar, settings, clock, self._pause)
         self.rooms = RoomService(
             rooms,
             room_index,

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 from shared.bookings.claims import Day
 from shared.bookings.models import DEFAULT_ROOM_SIZE, Room
-from shared.platform.problems import Problem
+from shared.platform.problems import Problem, busy
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """An interval to be taken. `mover` is the booking that leaves another one for it, 0 for none.
 
-    `asked` is the room that it must be, `kept` the one that it should be; 0 for none.
+    `asked` is the room that it must be, `kept` the mover's own, which it should be; 0 for none.
     """
 
     start: datetime
@@ -34,7 +34,8 @@ def choose(near: Near, rooms: Sequence[Room], *, capacity: int, apart: timedelta
 
     A room that we choose is free for `apart` on both sides too, so that people who come early
     never meet those who leave late; one that was asked for only has to be free in the interval.
-    Raises Problem 409 when the room is taken or the machines carry no more.
+    Raises Problem 409 when the room is taken or the machines carry no more, 503 while the pin of
+    the room asked for is being changed: its booker must be told the one that will hold.
     """
     asked, kept = near[0][0].asked, near[0][0].kept
     taken = _taken(near, timedelta(0))
@@ -44,9 +45,12 @@ def choose(near: Near, rooms: Sequence[Room], *, capacity: int, apart: timedelta
         raise Problem(409, "capacity_exhausted")
     closed = {room for _, days in near for day in days for room in day.closed}
     if asked or (kept and kept not in taken | closed):
-        return next((room for room in rooms if room.room_id == (asked or kept)), None)
+        found = next((room for room in rooms if room.room_id == (asked or kept)), None)
+        if found and found.undecided and found.room_id != kept:
+            raise busy()
+        return found
     taken = _taken(near, apart) | closed
-    # Nor one whose pin is just being changed: which one its booker should be told is undecided.
+    # Nor one whose pin is just being changed: a Janus that fails may keep it so for long.
     free = (
         room
         for room in rooms

@@ -16,8 +16,13 @@ HEAD = "a"
 CLAIM = "b|"
 AFTER_CLAIMS = "c"
 
-CLOSED_LIFE = timedelta(hours=24)
-"""How long a head names a room that is being deleted: far longer than any request lasts."""
+CLOSED_LIFE = timedelta(minutes=15)
+"""How long a head names a room that is being deleted. It is there for a writer that read the day
+after it was closed, and the room's row before that was marked: both are read in the same wait,
+which the storage's time-out (10 s a page) bounds. The rest is for clocks that differ."""
+
+MOST_CLOSED = 300
+"""Rooms that a head names: some 15,000 characters, of the 32 K that a property holds."""
 
 
 def partition(pool: int, day: date) -> str:
@@ -157,12 +162,18 @@ class Day:
 
     def head(self, now: datetime, closing: int = 0) -> Op:
         """Writing the head gives it a new ETag: whoever has read the day before can't commit."""
-        closed = {r: at for r, at in self.closed.items() if now - at < CLOSED_LIFE}
-        closed |= {closing: now} if closing else {}
+        closed = self._closed(now) | ({closing: now} if closing else {})
         data: dict[str, Value] = {}
         if closed:
             data["closed"] = json.dumps({str(room): iso(at) for room, at in closed.items()})
         return Replace(HEAD, data, self.head_etag) if self.head_etag else Insert(HEAD, data)
+
+    def full(self, now: datetime, closing: int = 0) -> bool:
+        """Whether the head can't name one more room that is being deleted."""
+        return len(self._closed(now).keys() - {closing}) >= MOST_CLOSED
+
+    def _closed(self, now: datetime) -> dict[int, datetime]:
+        return {room: at for room, at in self.closed.items() if now - at < CLOSED_LIFE}
 
     def taken_rooms(self, start: datetime, end: datetime, ignoring: int = 0) -> set[int]:
         return {c.room_id for c in self._others(ignoring) if c.overlaps(start, end)}

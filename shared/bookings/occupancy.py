@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.bookings.calendar import Calendar
-from shared.bookings.claims import partitions
+from shared.bookings.claims import partition, partitions
+from shared.bookings.contention import Pause
 from shared.bookings.models import Room
 from shared.platform.clock import Clock
 from shared.platform.ids import Ids
@@ -19,10 +20,11 @@ FAR = timedelta(days=3660)
 
 
 class Occupancy:
-    def __init__(self, calendar: Calendar, settings: Settings, clock: Clock) -> None:
+    def __init__(self, calendar: Calendar, settings: Settings, clock: Clock, pause: Pause) -> None:
         self._calendar = calendar
         self._settings = settings
         self._clock = clock
+        self._pause = pause
         self.pool = settings.pool
 
     async def booked(self, room: Room) -> bool:
@@ -35,14 +37,23 @@ class Occupancy:
         now = self._clock.now()
         return await self._calendar.booked_rooms(self.pool, now, self._days(now))
 
+    async def closable(self, room: Room) -> bool:
+        """Whether one more room may be deleted just now. Every deletion closes today, so that alone
+        is looked at; `close` meets the rest."""
+        now = self._clock.now()
+        pk = partition(Ids.room_pool(room.room_id), now.date())
+        return await self._calendar.has_room_to_close(pk, now)
+
     async def close(self, room: Room) -> bool:
         """Makes every booking of the room that is not committed yet fail, or look at the room's row
-        again. False when a booking is not over. The row must have its mark before."""
+        again. False when a booking is not over. The row must have its mark before.
+
+        Raises Problem 503 when others don't let it: days may be closed then."""
         now, settings = self._clock.now(), self._settings
         first = now - settings.max_booking - timedelta(days=1)
         last = now + settings.horizon + settings.max_booking + timedelta(days=2)
         pks = partitions(Ids.room_pool(room.room_id), first, last)
-        if not await self._calendar.close_room(room.room_id, pks, now):
+        if not await self._calendar.close_room(room.room_id, pks, now, self._pause):
             return False
         return not await self.booked(room)
 

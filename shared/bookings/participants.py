@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared.bookings.calendar import Calendar
 from shared.bookings.claims import Claim
@@ -25,13 +25,42 @@ if TYPE_CHECKING:
 MEMORY = timedelta(seconds=5)
 
 MOST = 500
-"""Rooms that are remembered."""
+"""Rooms that are remembered, and askers."""
+
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Generic[T]):
     at: datetime
-    answer: asyncio.Task[Sequence[Participant]]
+    answer: asyncio.Task[T]
+
+    @property
+    def failed(self) -> bool:
+        answer = self.answer
+        return answer.done() and (answer.cancelled() or answer.exception() is not None)
+
+
+class Memory(Generic[K, T]):
+    """Answers of the last few seconds. Whoever asks meanwhile gets the same one; a failure is told
+    to those who wait for it, and not remembered."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asked: dict[K, Asked[T]] = {}
+
+    async def of(self, key: K, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """One who gives up takes nothing from the others."""
+        now = self._clock.now()
+        asked = self._asked.get(key)
+        if not asked or now - asked.at >= MEMORY or asked.failed:
+            self._asked.pop(key, None)
+            if len(self._asked) >= MOST:
+                del self._asked[next(iter(self._asked))]  # the oldest
+            asked = self._asked[key] = Asked(now, asyncio.create_task(ask()))
+        return await asyncio.shield(asked.answer)
 
 
 class Participants:
@@ -43,19 +72,25 @@ class Participants:
         self._hosts = hosts
         self._settings = settings
         self._clock = clock
-        self._asked: dict[int, Asked] = {}
+        self._people: Memory[int, Sequence[Participant]] = Memory(clock)
+        self._bookers: Memory[tuple[str, str, int], bool] = Memory(clock)
 
     async def of(self, caller: Caller, room_id: int) -> Sequence[Participant]:
         """Problems: 404; 403 unless the caller is an admin, or has booked the room for now; 502
-        when a running Janus fails."""
+        when a running Janus fails. Who was let in, or not, is so for `MEMORY`."""
         room = await self._rooms.get(caller.tenant, room_id)
-        if not (caller.is_admin or await self._booked_by(caller, room)):
+        if not (caller.is_admin or await self._may(caller, room)):
             raise Problem(403, "participants_forbidden")
         try:
-            return await asyncio.shield(self._answer(room))
+            return await self._people.of(room_id, lambda: self._ask(room))
         except JanusError as error:
             logs.event("room.list_failed", room_id=room_id, reason=error.reason)
             raise Problem(502, "janus_failed") from error
+
+    async def _may(self, caller: Caller, room: Room) -> bool:
+        """Looking at two days of the pool is too much for every poll."""
+        key = (caller.tenant, caller.sub, room.room_id)
+        return await self._bookers.of(key, lambda: self._booked_by(caller, room))
 
     async def _booked_by(self, caller: Caller, room: Room) -> bool:
         """Whether the door of a booking of theirs is open."""
@@ -73,24 +108,7 @@ class Participants:
         grace = timedelta(0) if claim.ended else self._settings.join_grace
         return claim.start - self._settings.join_early <= now < claim.end + grace
 
-    def _answer(self, room: Room) -> asyncio.Task[Sequence[Participant]]:
-        """Whoever asks meanwhile gets the same answer; a failure is not remembered."""
-        now = self._clock.now()
-        asked = self._asked.get(room.room_id)
-        if asked and now - asked.at < MEMORY and not _failed(asked.answer):
-            return asked.answer
-        self._asked.pop(room.room_id, None)
-        if len(self._asked) >= MOST:
-            del self._asked[next(iter(self._asked))]  # the oldest
-        answer = asyncio.create_task(self._ask(room))
-        self._asked[room.room_id] = Asked(now, answer)
-        return answer
-
     async def _ask(self, room: Room) -> Sequence[Participant]:
         hosts = await self._hosts.running(Ids.room_pool(room.room_id), room.room_id)
         asked = (host.participants(room) for host in hosts)
         return [person for people in await asyncio.gather(*asked) for person in people]
-
-
-def _failed(answer: asyncio.Task[Sequence[Participant]]) -> bool:
-    return answer.done() and (answer.cancelled() or answer.exception() is not None)

@@ -2,19 +2,20 @@
 has the room takes it, then it is the room's pin.
 
 While both stand in the row nobody knows which one a Janus holds: whoever lets somebody in tells it
-the new one first. Going back is a change too, to the old pin. After a crash the timer goes on.
+the new one first. Going back is a change too, to the old pin. After a crash the timer goes back.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from shared.bookings.closing import RETRY_AFTER, room_booked
 from shared.bookings.models import Room
 from shared.bookings.occupancy import Occupancy
-from shared.bookings.room_rows import Mark, StoredRoom
+from shared.bookings.room_rows import BACK, Mark, StoredRoom
 from shared.bookings.rooms import Hosts, Rooms, room_not_found
 from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.events.outbox import Outbox
@@ -24,18 +25,29 @@ from shared.platform.auth import Caller
 from shared.platform.clock import Clock
 from shared.platform.ids import Ids
 from shared.platform.problems import Problem
-from shared.platform.tables import Conflict, Value
+from shared.platform.tables import Conflict, StorageError, Value
 
 ADMIN, NIGHTLY = "admin", "nightly"
 """Why a pin was changed, as events tell it."""
-
-BACK = "back"
-"""Why a pin is being changed to the old one: no event tells of that."""
 
 NIGHT_ACTOR = "timer:rooms_nightly"
 
 AT_ONCE = 8
 """Rooms that the timer changes side by side."""
+
+
+@dataclass(slots=True)
+class Night:
+    """`booked`: the rooms that had a booking when last looked at."""
+
+    booked: Collection[int]
+    rooms: int = 0
+    free: int = 0
+    reset: int = 0
+
+    def count(self, rooms: int, free: int, reset: int) -> None:
+        self.rooms, self.free = self.rooms + rooms, self.free + free
+        self.reset += reset
 
 
 class Pins:
@@ -51,8 +63,9 @@ class Pins:
     async def reset(self, caller: Caller, room_id: int, address: str, *, force: bool) -> Room:
         """The room with its new pin. `force`: also when it is booked, now or later.
 
-        Problems: 404; 403 for who is no admin; 409 booked; 503 when a running Janus fails, and then
-        the old pin holds.
+        Problems: 404; 403 for who is no admin; 409 booked; 503 when a running Janus or the storage
+        fails, and then the old pin holds: at once, or once whoever fails answers again. Only if the
+        storage takes the commit and then hides it, the new one may.
         """
         stored = await self._rooms.stored(caller.tenant, room_id)
         if stored is None or stored.deletion:
@@ -60,21 +73,49 @@ class Pins:
         caller.require_admin()
         if not force and await self._occupancy.booked(stored.room):
             raise room_booked(stored.room)
-        stored = await self._begin(stored, Mark(self._clock.now(), caller.sub, address, ADMIN))
-        if not force and await self._occupancy.booked(stored.room):
-            await self._go_back(stored)
-            raise room_booked(stored.room)
+        mark = Mark(self._clock.now(), caller.sub, address, ADMIN)
+        new = replace(stored.room, sealed_pin=self._rooms.fresh_pin())
         try:
-            await self.go_on(stored)
-        except JanusError as error:
+            await self._change(stored, mark, new, force=force)
+        except (JanusError, Problem, StorageError) as error:
+            if await self._undo(new):
+                return new
+            if isinstance(error, JanusError):
+                raise Problem(503, "password_reset_failed", headers=RETRY_AFTER) from error
+            raise
+        return new
+
+    async def _change(self, stored: StoredRoom, mark: Mark, new: Room, *, force: bool) -> None:
+        stored = await self._rooms.mark(stored, stored.with_reset(mark, new.sealed_pin))
+        if not force and await self._occupancy.booked(stored.room):
+            raise room_booked(stored.room)
+        await self._go_on(stored)
+
+    async def _undo(self, new: Room) -> bool:
+        """Best effort. True when the change was committed after all: the answer was lost.
+
+        A commit that was sent and has no answer can't come after this: the row has changed.
+        """
+        try:
+            stored = await self._rooms.stored(new.tenant, new.room_id)
+            if stored and stored.sealed_old_pin == new.sealed_pin:
+                return True
+            if stored and not stored.deletion and stored.room.sealed_pin == new.sealed_pin:
+                await self._go_back(stored)
+        except StorageError as error:
+            logs.exception("room.pin_unsettled", error, room_id=new.room_id)
+        return False
+
+    async def settle(self, stored: StoredRoom) -> None:
+        """To the old pin, what somebody left: the new one was told to nobody whom it was promised,
+        neither an admin nor a booker. Where a Janus can't be told the old one, it could not be told
+        the new one either: the mark stays, and whoever lets somebody in there tells it first."""
+        if stored.reset and stored.reset.reason == BACK:
+            await self._go_on(stored)
+        else:
             await self._go_back(stored)
-            raise Problem(503, "password_reset_failed", headers=RETRY_AFTER) from error
-        return stored.room
 
-    async def _begin(self, stored: StoredRoom, mark: Mark) -> StoredRoom:
-        return await self._rooms.mark(stored, stored.with_reset(mark, self._rooms.fresh_pin()))
-
-    async def go_on(self, stored: StoredRoom) -> None:
+    async def _go_on(self, stored: StoredRoom) -> None:
         """From the mark. Raises `JanusError` when a running Janus fails: the mark stays."""
         await self._tell(stored.room)
         mark = stored.reset
@@ -85,11 +126,16 @@ class Pins:
         await self._commit(stored, row, [self._event(stored.room, mark)])
 
     async def _go_back(self, stored: StoredRoom) -> None:
-        """To the old pin; the mark stays while a Janus fails, which may have taken the new one."""
-        mark = Mark(self._clock.now(), NIGHT_ACTOR, "", BACK)
+        """To the old pin; the mark stays while a Janus fails, which may have taken the new one.
+
+        It names whoever began. There is no event and so no audit entry: the room has the password
+        that it had, and the log has the request that failed.
+        """
+        begun = stored.reset or Mark(self._clock.now(), NIGHT_ACTOR)
+        mark = replace(begun, at=self._clock.now(), reason=BACK)
         stored = await self._rooms.mark(stored, stored.with_reset(mark, stored.sealed_old_pin))
         try:
-            await self.go_on(stored)
+            await self._go_on(stored)
         except JanusError as error:
             logs.event("room.pin_unsettled", room_id=stored.room.room_id, reason=error.reason)
 
@@ -130,40 +176,52 @@ class Pins:
 
     async def nightly(self) -> None:
         """Changes the pins of the rooms without a booking, and encrypts the other rooms' secrets
-        anew, so that an old key can go. One room's failure never stops the others."""
-        idle = [s for s in await self._rooms.every() if self._ours(s) and not s.unfinished]
-        booked = await self._occupancy.rooms()
-        free = [stored for stored in idle if stored.room.room_id not in booked]
+        anew, so that an old key can go. One room's failure never stops the others, nor one batch's:
+        whoever dies here leaves a batch to be gone on with."""
+        night = Night(await self._occupancy.rooms())
+        async for rooms in self._rooms.batches():
+            ours = [stored for stored in rooms if self._ours(stored)]
+            try:
+                await self._batch(ours, night)
+            except StorageError as error:
+                logs.exception("rooms.batch_failed", error, rooms=len(ours))
+        logs.event("rooms.nightly", rooms=night.rooms, free=night.free, reset=night.reset)
+
+    async def _batch(self, rooms: Sequence[StoredRoom], night: Night) -> None:
+        idle = [stored for stored in rooms if not stored.unfinished]
+        free = [stored for stored in idle if stored.room.room_id not in night.booked]
         marked = await each(self._begin_nightly, free)
-        # A room that was booked before its mark: the booker was told the old pin.
-        booked = await self._occupancy.rooms()
-        back = [stored for stored in marked if stored.room.room_id in booked]
+        try:
+            # A room that was booked before its mark: the booker was told the old pin.
+            night.booked = await self._occupancy.rooms() if marked else night.booked
+        except StorageError:
+            await each(self._go_back, marked)
+            raise
+        back = [stored for stored in marked if stored.room.room_id in night.booked]
         await each(self._go_back, back)
-        forth = [stored for stored in marked if stored.room.room_id not in booked]
-        done = await each(self._finish_nightly, forth)
-        await self._reseal({stored.room.room_id for stored in done})
-        logs.event("rooms.nightly", rooms=len(idle), free=len(free), reset=len(done))
+        forth = [stored for stored in marked if stored.room.room_id not in night.booked]
+        done = {stored.room.room_id for stored in await each(self._finish_nightly, forth)}
+        night.count(len(idle), len(free), len(done))
+        # All but those that have a fresh pin, and nothing else that is sealed.
+        stale = [s for s in rooms if s.room.room_id not in done or "answer" in s.data]
+        await each(self._reseal, stale)
 
     async def _begin_nightly(self, stored: StoredRoom) -> StoredRoom:
-        return await self._begin(stored, Mark(self._clock.now(), NIGHT_ACTOR, "", NIGHTLY))
+        mark = Mark(self._clock.now(), NIGHT_ACTOR, "", NIGHTLY)
+        return await self._rooms.mark(stored, stored.with_reset(mark, self._rooms.fresh_pin()))
 
     async def _finish_nightly(self, stored: StoredRoom) -> StoredRoom:
         try:
-            await self.go_on(stored)
+            await self._go_on(stored)
         except JanusError:
             await self._go_back(stored)
             raise
         return stored
 
-    async def _reseal(self, fresh: Collection[int]) -> None:
-        """All but those that have a fresh pin, and nothing else that is sealed."""
-
-        async def reseal(stored: StoredRoom) -> None:
-            await self._rooms.change(stored, self._rooms.resealed(stored))
-
-        every = [stored for stored in await self._rooms.every() if self._ours(stored)]
-        stale = [s for s in every if s.room.room_id not in fresh or "answer" in s.data]
-        await each(reseal, stale)
+    async def _reseal(self, stored: StoredRoom) -> None:
+        again = await self._rooms.stored(stored.room.tenant, stored.room.room_id)
+        if again:
+            await self._rooms.change(again, self._rooms.resealed(again))
 
     def _ours(self, stored: StoredRoom) -> bool:
         return Ids.room_pool(stored.room.room_id) == self._occupancy.pool

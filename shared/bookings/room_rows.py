@@ -18,6 +18,9 @@ from shared.platform.tables import Row, Value
 
 DELETION, RESET, NEXT_PIN = "deletion", "reset", "next_pin"
 
+BACK = "back"
+"""Why a pin is being changed to the old one: that change turns round no more."""
+
 UNFINISHED = "unfinished"
 """Stands on the rows that have a mark, so that they are found."""
 
@@ -123,6 +126,7 @@ def room_row(room: Room) -> dict[str, Value]:
 
 def stored_room(row: Row) -> StoredRoom:
     data: Mapping[str, Any] = row.data
+    reset = Mark.load(data[RESET]) if RESET in data else None
     room = Room(
         room_id=int(data["room_id"]),
         tenant=str(data["tenant"]),
@@ -132,6 +136,7 @@ def stored_room(row: Row) -> StoredRoom:
         updated_at=parse(str(data["updated_at"])),
         name=data.get("name"),
         metadata=json.loads(data["metadata"]) if "metadata" in data else None,
-        unsettled=NEXT_PIN in data,
+        unsettled=reset is not None,
+        undecided=reset is not None and reset.reason != BACK,
     )
     return StoredRoom(room, data, row.etag)

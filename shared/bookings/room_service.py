@@ -199,16 +199,17 @@ class RoomService:
         await self._pins.nightly()
 
     async def finish(self) -> None:
-        """Goes on with what somebody began more than 10 minutes ago and never finished."""
+        """Deletes what somebody began to delete more than 10 minutes ago, and never finished; a
+        password that they began to change becomes the old one again."""
         since = self._clock.now() - DEAD
-        left = await self._rooms.every(unfinished=True)
-        await each(self._go_on, [stored for stored in left if stored.begun_at < since])
+        async for left in self._rooms.batches(unfinished=True):
+            await each(self._finish, [stored for stored in left if stored.begun_at < since])
 
-    async def _go_on(self, stored: StoredRoom) -> None:
+    async def _finish(self, stored: StoredRoom) -> None:
         if not stored.deletion:
-            await self._pins.go_on(stored)
+            await self._pins.settle(stored)
             return
         try:
-            await self._closing.go_on(stored)
+            await self._closing.finish(stored)
         except Problem as problem:
             logs.event("room.kept", room_id=stored.room.room_id, reason=problem.code)

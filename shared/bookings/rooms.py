@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -38,6 +38,11 @@ TABLE = "Rooms"
 
 FIRST_ROOM, AFTER_ROOMS = "0", ":"
 """Row keys of rooms are digits; behind them is the outbox of their partition."""
+
+AFTER_TENANTS = "\ufffd"
+
+BATCH = 100
+"""Rooms that a timer looks at together."""
 
 
 class RoomHost(Protocol):
@@ -214,12 +219,22 @@ class Rooms:
                 return found[:limit] if limit else found
             after = rooms[-1].room.room_id
 
-    async def every(self, *, unfinished: bool = False) -> list[StoredRoom]:
-        """Those of all tenants and pools; or only those with something under way."""
+    async def batches(self, *, unfinished: bool = False) -> AsyncIterator[list[StoredRoom]]:
+        """Those of all tenants and pools, or only those with something under way, a hundred at a
+        time: they may be changed meanwhile."""
         where: Mapping[str, Value] = {UNFINISHED: True} if unfinished else {}
-        keys = (FIRST_ROOM, AFTER_ROOMS)
-        rows = await self._tables.scan(TABLE, ("", "\ufffd"), keys, where)
-        return [stored_room(row) for row in rows]
+        pks, first = ("", AFTER_TENANTS), FIRST_ROOM
+        while True:
+            rows = await self._tables.scan(TABLE, pks, (first, AFTER_ROOMS), where, BATCH)
+            if rows:
+                yield [stored_room(row) for row in rows]
+            if len(rows) == BATCH:  # the rest of the last one's partition
+                pk = rows[-1].pk
+                pks, first = (pk, pk + " "), rows[-1].rk + " "
+            elif first != FIRST_ROOM:  # and then those behind it
+                pks, first = (pks[1], AFTER_TENANTS), FIRST_ROOM
+            else:
+                return
 
     def _pk(self, tenant: str, room_id: int) -> str:
         return partition_of(tenant, self._ids.room_pool(room_id))

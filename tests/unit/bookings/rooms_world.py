@@ -8,10 +8,14 @@ from typing import Any
 
 from shared.bookings.models import Room, RoomCreate
 from shared.bookings.room_rows import StoredRoom
-from tests.fakes.faults import VERBS, Faults
+from shared.janus.port import JanusError
+from shared.platform.tables import StorageUnavailable
+from tests.fakes.faults import VERBS, Call, Faults, When
 from tests.fakes.queues import FakeQueues
 from tests.fakes.tables import FakeTables
 from tests.world import ALICE, World
+
+JANUS = {"ready", "create_room", "edit_room", "rooms", "destroy_room", "participants", "kick"}
 
 SHORT: dict[str, Any] = {"horizon": timedelta(days=1), "max_booking": timedelta(hours=12)}
 """Few days to close."""
@@ -38,6 +42,26 @@ class RoomWorld(World):
         stored = await self.stored(room)
         assert stored
         return self.services.rooms.password(stored.room)
+
+    def fail(self, nth: int, at: When, *, lasting: bool) -> None:
+        """The nth call fails, or that and every later one."""
+
+        def rule(call: Call, when: When) -> None:
+            reached = (call.nth, when == "after") >= (nth, at == "after")
+            if reached if lasting else (call.nth, when) == (nth, at):
+                raise JanusError("cut", 0) if call.verb in JANUS else StorageUnavailable("cut")
+
+        self.faults.set(rule)
+
+    async def is_whole(self, room: Room) -> bool:
+        """Nothing is under way with it, and whoever books it is told the password that holds."""
+        stored = await self.stored(room)
+        if stored is None or stored.unfinished:
+            return False
+        booked = await self.book(60, room=room.room_id)
+        told = self.services.bookings.password(booked.room)
+        specs = [janus.room_specs.get(room.room_id) for janus in self.compute.janus.values()]
+        return {told} == {await self.pin(room), *(spec.pin for spec in specs if spec)}
 
     async def elsewhere(self) -> Any:
         """A room in every machine's Janus, and a booking that keeps one running."""

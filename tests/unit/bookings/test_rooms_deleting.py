@@ -385,7 +385,7 @@ async def test_a_kept_room_that_is_being_deleted_is_left() -> None:
     world = RoomWorld()
     booked = await world.book(300)
     await world.services.bookings._calendar.close_room(
-        booked.room.room_id, ["00|20260611"], world.now
+        booked.room.room_id, ["00|20260611"], world.now, world.services._pause
     )
     start = world.now + timedelta(hours=23)
     moved = await world.services.bookings.reschedule(

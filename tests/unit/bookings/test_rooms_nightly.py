@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from shared.bookings.models import RoomCreate
 from shared.bookings.room_rows import room_rk
+from shared.platform.problems import Problem
 from shared.platform.tables import StorageUnavailable
-from tests.fakes.faults import Call, When, none
+from tests.fakes.faults import VERBS, Call, When, none
 from tests.fakes.tables import FakeTables
-from tests.unit.bookings.rooms_world import SHORT, RoomWorld, Standstill
+from tests.unit.bookings.rooms_world import SHORT, RoomWorld
 from tests.unit.bookings.test_rooms_pins import reset, resettable, unfinished, verbs
 from tests.world import ALICE, EVE, World
 
@@ -45,28 +51,123 @@ async def test_a_night_reads_the_calendar_twice_however_many_rooms_there_are() -
 
 
 async def test_a_room_booked_during_the_night_keeps_its_password() -> None:
-    tables = FakeTables()
-    world = RoomWorld(tables)
-    room = await world.room()
-    kept = 0
-    for nth in range(1, 16):
-        booking = World(tables, **SHORT)
-        booking.services.ports.random.seed(nth)
-        told: list[str] = []
+    """Whoever books while a night stands still before any of its calls."""
+    outcomes = []
+    for nth in range(1, 40):
+        met = await meet(night_first=nth)
+        assert met.told in ("", met.pin), nth
+        outcomes.append(bool(met.told))
+        if met.night.calls < nth:
+            break
+    assert outcomes[0], "the night has not begun"
+    assert not all(outcomes), "while the password is undecided nobody books"
+    assert outcomes[-1], "the night is over"
 
-        async def meanwhile(booking: World = booking, told: list[str] = told) -> None:
+
+async def test_whoever_has_read_a_room_before_the_night_and_books_it_afterwards() -> None:
+    """Wherever both stand still. One order remains in which the password told does not hold: the
+    booking reads the room's row before the night marks it, and commits after the night has looked
+    for bookings the second time."""
+    orders = set()
+    for first in range(1, 9):
+        for second in range(1, 14):
+            met = await meet(book_first=first, night_first=second)
+            late = met.in_order("room read", "marked", "looked", "booked")
+            if met.told:
+                assert (met.told == met.pin) is not late, (first, second, met.log)
+            orders.add((bool(met.told), late))
+    assert orders == {(True, False), (True, True), (False, False)}
+
+
+@dataclass
+class Meeting:
+    """`log` has the calls that took effect, in order; `told` is empty for who was refused."""
+
+    told: str = ""
+    pin: str = ""
+    log: list[str] = field(default_factory=list)
+    night: Any = None
+
+    def in_order(self, *calls: str) -> bool:
+        """All took effect, and in this order; of several the last one counts."""
+        last = {call: n for n, call in enumerate(self.log)}
+        places = [last.get(call, -1) for call in calls]
+        return -1 not in places and places == sorted(places)
+
+
+class Gate:
+    """Tables of one of both: stands still before its nth call until `opened`."""
+
+    def __init__(self, tables: Any, nth: int, log: Callable[[str, Any], None]) -> None:
+        self.calls = 0
+        self.reached, self.opened = asyncio.Event(), asyncio.Event()
+        self._tables, self._nth, self._log = tables, nth, log
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._tables, name)
+        if name not in VERBS:
+            return found
+
+        async def call(*args: Any, **named: Any) -> Any:
+            self.calls += 1
+            if self.calls == self._nth:
+                self.reached.set()
+                await self.opened.wait()
+            answer = await found(*args, **named)
+            self._log(name, args)
+            return answer
+
+        return call
+
+    async def until(self, work: asyncio.Task[Any]) -> None:
+        """The gate is reached, or the work done."""
+        waiting = asyncio.create_task(self.reached.wait())
+        await asyncio.wait({waiting, work}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+
+async def meet(*, night_first: int, book_first: int = 0) -> Meeting:
+    """A booking begins and stands still before its call `book_first`, then a night does before its
+    call `night_first`; the booking goes on to its end, then the night."""
+    tables, met = FakeTables(), Meeting()
+    room = await RoomWorld(tables).room()
+
+    def booking_log(verb: str, args: Any) -> None:
+        if verb == "get" and args[0] == "Rooms":
+            met.log.append("room read")
+        elif verb == "commit" and args[0] == "Calendar":
+            met.log.append("booked")
+
+    def night_log(verb: str, args: Any) -> None:
+        if verb == "commit" and args[0] == "Rooms" and "marked" not in met.log:
+            met.log.append("marked")
+        elif verb == "scan" and args[0] == "Calendar" and "marked" in met.log:
+            met.log.append("looked")
+
+    gate = Gate(tables, book_first, booking_log)
+    met.night = Gate(tables, night_first, night_log)
+    booking, night = World(gate, **SHORT), World(met.night, **SHORT)
+    booking.services.ports.random.seed(1)
+    night.services.ports.random.seed(2)
+
+    async def book() -> None:
+        with suppress(Problem):
             booked = await booking.book(60, 30, room=room.room_id)
-            told.append(booking.services.bookings.password(booked.room))
-            told.append(str(booked.booking.booking_id))
+            met.told = booking.services.bookings.password(booked.room)
 
-        night = RoomWorld(Standstill(tables, nth, meanwhile))
-        night.services.ports.random.seed(100 + nth)
-        await night.services.rooms.nightly()
-        assert not await unfinished(world, room)
-        if told:
-            kept += told[0] == await world.pin(room)
-            await booking.services.bookings.cancel(ALICE, int(told[1]), "")
-    assert kept >= 6
+    booker = asyncio.create_task(book()) if book_first else None
+    if booker:
+        await gate.until(booker)
+    nightly = asyncio.create_task(night.services.rooms.nightly())
+    await met.night.until(nightly)
+    gate.opened.set()
+    await (booker or book())
+    met.night.opened.set()
+    await nightly
+    world = RoomWorld(tables)
+    assert not await unfinished(world, room)
+    met.pin = await world.pin(room)
+    return met
 
 
 async def test_one_rooms_failure_does_not_stop_the_night() -> None:

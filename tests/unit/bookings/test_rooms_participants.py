@@ -11,6 +11,7 @@ from shared.bookings import participants
 from shared.bookings.models import Room
 from shared.bookings.payloads import BookingExtend
 from shared.janus.port import JanusError
+from tests.fakes.faults import none
 from tests.unit.bookings.rooms_world import RoomWorld
 from tests.unit.bookings.test_rooms_deleting import refused
 from tests.world import ADMIN, ALICE, BOB, EVE, World
@@ -65,6 +66,7 @@ async def test_an_ended_a_cancelled_and_an_extended_booking() -> None:
     assert await who(world, first.room, ALICE) == []
     assert await refused(who(world, second.room, ALICE)) == (403, "participants_forbidden")
     await bookings.end(ALICE, first.booking.booking_id, "")
+    world.clock.advance(seconds=5)
     assert await refused(who(world, first.room, ALICE)) == (403, "participants_forbidden")
 
 
@@ -136,6 +138,27 @@ async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
         await asyncio.sleep(0)
     first.cancel()
     assert await second == []
+
+
+async def test_who_may_ask_is_looked_up_once_in_five_seconds() -> None:
+    world = RoomWorld()
+    room = (await world.book(0, 60)).room
+    world.clock.advance(minutes=70)
+    world.clock.advance(seconds=-2)
+
+    async def reads(caller: Any, *, may: bool) -> int:
+        world.faults.set(none)
+        outcome = await asyncio.gather(who(world, room, caller), return_exceptions=True)
+        assert (outcome == [[]]) is may
+        return sum(call.args[0] == "Calendar" for call in world.faults.calls)
+
+    assert await reads(ALICE, may=True) > 0
+    assert await reads(BOB, may=False) > 0, "one's right is not another's"
+    world.clock.advance(seconds=4.9)
+    assert await reads(ALICE, may=True) == await reads(BOB, may=False) == 0
+    world.clock.advance(seconds=0.1)
+    assert await reads(ALICE, may=False) > 0, "the door has closed meanwhile"
+    assert await reads(BOB, may=False) > 0
 
 
 async def test_few_rooms_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

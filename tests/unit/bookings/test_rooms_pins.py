@@ -12,7 +12,7 @@ from shared.events.catalogue import Audit
 from shared.fleet.models import VmState
 from shared.janus.port import JanusError, RoomSpec
 from shared.platform.problems import Problem
-from shared.platform.tables import Conflict
+from shared.platform.tables import Conflict, StorageUnavailable
 from tests.fakes.faults import none
 from tests.fakes.tables import FakeTables
 from tests.unit.bookings.rooms_world import SHORT, RoomWorld, Standstill
@@ -100,6 +100,8 @@ async def attempt(work: Awaitable[Any]) -> str:
         return problem.code
     except Conflict:
         return "busy"
+    except StorageUnavailable:
+        return "storage"
     return ""
 
 
@@ -154,7 +156,7 @@ async def test_a_machine_that_hangs_is_not_passed_over() -> None:
     assert await refused(reset(world, room)) == (503, "password_reset_failed")
 
 
-async def test_a_crash_at_any_await_rolls_forward() -> None:
+async def test_a_crash_at_any_await_rolls_back() -> None:
     ends = set()
     for nth, when in await _calls_of_a_reset():
         world, room, old = await _crashed(nth, when)
@@ -165,11 +167,56 @@ async def test_a_crash_at_any_await_rolls_forward() -> None:
         world.clock.advance(minutes=11)
         await world.services.rooms.finish()
         pin = await world.pin(room)
-        assert not await unfinished(world, room)
-        assert world.compute.janus["janus-0"].room_specs[room.room_id].pin == pin
         assert len(world.events("room.password_reset")) == (pin != old)
         ends.add((stored.unfinished, pin != old))
-    assert ends == {(False, False), (True, True), (False, True)}
+        assert await world.is_whole(room)
+    assert ends == {(False, False), (True, False), (False, True)}
+
+
+async def test_whatever_fails_once_a_refused_reset_leaves_the_old_password() -> None:
+    """At once, not when the timer comes."""
+    ends = set()
+    for nth, when in await _calls_of_a_reset():
+        world, room, old = await resettable()
+        world.fail(nth, when, lasting=False)
+        told = await attempt(reset(world, room))
+        world.faults.set(none)
+        assert (await world.pin(room) == old) is (told != ""), (nth, when)
+        assert len(world.events("room.password_reset")) == (told == "")
+        assert await world.is_whole(room), (nth, when)
+        ends.add(told)
+    assert ends == {"", "storage", "password_reset_failed"}
+
+
+async def test_whatever_fails_for_long_a_refused_reset_leaves_the_old_password() -> None:
+    """But when the storage has taken the commit, and then hides it."""
+    calls = await _calls_of_a_reset()
+    verb = [call.verb for call in await verbs()]
+    hidden = (len(verb) - verb[::-1].index("commit"), "after")
+    ends = set()
+    for nth, when in calls:
+        world, room, old = await resettable()
+        world.fail(nth, when, lasting=True)
+        assert await attempt(reset(world, room))
+        world.faults.set(none)
+        world.clock.advance(minutes=11)
+        await world.services.rooms.finish()
+        assert (await world.pin(room) == old) is ((nth, when) != hidden), (nth, when)
+        assert await world.is_whole(room)
+        ends.add((nth, when) == hidden)
+    assert ends == {True, False}
+
+
+async def test_going_back_names_the_admin_and_is_no_event() -> None:
+    world, room, _ = await resettable()
+    world.compute.janus["janus-0"].down = True
+    assert await refused(reset(world, room)) == (503, "password_reset_failed")
+    stored = await world.stored(room)
+    assert stored
+    assert stored.reset
+    assert (stored.reset.by, stored.reset.address) == ("root", "10.0.0.9")
+    assert not world.events("room.password_reset")
+    assert await world.book(60, room=room.room_id), "only one password can come of it"
 
 
 async def unfinished(world: RoomWorld, room: Room) -> bool:
@@ -391,7 +438,11 @@ async def test_a_room_whose_password_is_being_changed_is_not_chosen() -> None:
     assert stored
     assert stored.room.unsettled
     assert (await world.book(60)).room.room_id != room.room_id
-    assert (await world.book(60, room=room.room_id)).room.room_id == room.room_id
+    asked = world.book(60, room=room.room_id)
+    assert await refused(asked) == (503, "calendar_busy"), "which one will hold is undecided"
+    world.clock.advance(minutes=11)
+    await world.services.rooms.finish()
+    assert await world.is_whole(room)
 
 
 async def verbs() -> list[Any]:
