@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from shared.bookings import claims
+from shared.bookings.contention import TRIES
 from shared.bookings.models import Room, RoomFilter
 from shared.bookings.payloads import BookingPatch
 from shared.events.catalogue import Audit
 from shared.janus.port import JanusError
 from shared.platform.problems import Problem
-from shared.platform.tables import Conflict
+from shared.platform.tables import Conflict, Insert, StorageUnavailable
+from tests.fakes.faults import Call, When, none
 from tests.fakes.tables import FakeTables
 from tests.unit.bookings.rooms_world import SHORT, RoomWorld, Standstill
-from tests.world import ADMIN, ALICE, EVE, World
+from tests.world import ADMIN, ALICE, BOB, EVE, World
+
+TODAY = "00|20260610"
 
 LATE = 14 * 60
 """Minutes from now to 23:00: an hour and a half from there crosses midnight."""
@@ -176,7 +181,7 @@ async def test_a_crash_at_any_await_is_gone_on_from_by_the_timer() -> None:
         await world.services.rooms.finish()
         if stored and not stored.deletion:
             assert room.room_id in await listed(world)
-            await world.book(60, room=room.room_id)
+            assert await world.is_whole(room)
         else:
             await _is_gone(world, room)
         ends.add(stored.deletion is not None if stored else None)
@@ -211,6 +216,137 @@ async def _is_gone(world: RoomWorld, room: Room) -> None:
     assert not any(room.room_id in janus.room_specs for janus in world.compute.janus.values())
     await world.drain()
     assert [e.subject for e in world.left if e.type == "room.deleted"] == [f"room/{room.room_id}"]
+
+
+async def test_whatever_fails_once_a_refused_deletion_leaves_the_room() -> None:
+    """At once, not when the timer comes."""
+    ends = set()
+    for nth, when in await _calls_of_a_deletion():
+        world, room = await _deletable()
+        world.fail(nth, when, lasting=False)
+        deleted = await _try(delete(world, room))
+        world.faults.set(none)
+        if deleted:
+            await _is_gone(world, room)
+        else:
+            assert room.room_id in await listed(world), (nth, when)
+            assert await world.is_whole(room), (nth, when)
+        ends.add(deleted)
+    assert ends == {True, False}
+
+
+async def test_whatever_fails_for_long_a_room_is_whole_or_gone_afterwards() -> None:
+    ends = set()
+    for nth, when in await _calls_of_a_deletion():
+        world, room = await _deletable()
+        world.fail(nth, when, lasting=True)
+        assert not await _try(delete(world, room))
+        world.faults.set(none)
+        world.clock.advance(minutes=11)
+        await world.services.rooms.finish()
+        if room.room_id in await listed(world):
+            assert await world.is_whole(room), (nth, when)
+        else:
+            await _is_gone(world, room)
+        ends.add(await world.stored(room) is None)
+    assert ends == {True, False}
+
+
+async def test_a_day_that_is_booked_on_all_the_time_lets_nobody_delete() -> None:
+    world = RoomWorld()
+    room = await world.room()
+    pauses: list[int] = []
+
+    async def pause(number: int) -> None:
+        pauses.append(number)
+
+    world.services.rooms._occupancy._pause = pause
+
+    def rule(call: Call, when: When) -> None:
+        if when == "before" and call.verb == "commit" and call.args[:2] == ("Calendar", TODAY):
+            raise Conflict("somebody has booked")
+
+    world.faults.set(rule)
+    assert await refused(delete(world, room)) == (503, "calendar_busy")
+    world.faults.set(none)
+    assert sorted(pauses)[-1] == TRIES - 1
+    assert pauses.count(1) == 1, "of the other days none is tried again"
+    assert await listed(world) == [room.room_id]
+    assert await world.is_whole(room)
+
+
+async def test_a_room_that_is_kept_is_offered_again_after_a_while() -> None:
+    world = RoomWorld()
+    janus = await world.elsewhere()
+    room = await world.room()
+    janus.down = True
+    assert await refused(delete(world, room)) == (503, "room_delete_failed")
+    janus.down = False
+    assert (await world.book(60, 10)).room.room_id != room.room_id
+    world.clock.advance(minutes=15)
+    wanted = {(await world.book(60, 10, who=who)).room.room_id for who in (ALICE, BOB, ADMIN)}
+    assert room.room_id in wanted
+
+
+async def test_so_many_deletions_that_a_day_can_name_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "MOST_CLOSED", 2)
+    world = RoomWorld()
+    rooms = [await world.room() for _ in range(3)]
+    for room in rooms[:2]:
+        await delete(world, room)
+    world.faults.set(none)
+    assert await refused(delete(world, rooms[2])) == (503, "calendar_busy")
+    assert not [call for call in world.faults.calls if call.verb == "commit"], "before the mark"
+    world.clock.advance(minutes=15)
+    await delete(world, rooms[2])
+    assert await listed(world) == []
+
+
+async def test_one_more_deletion_at_the_same_time_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "MOST_CLOSED", 1)
+    taken_back = 0
+    for nth in range(1, 40):
+        tables = FakeTables()
+        one, other = await _room(tables, 1), await _room(tables, 2)
+
+        async def meanwhile(tables: FakeTables = tables, one: Room = one) -> None:
+            await _try(delete(World(tables, **SHORT), one))
+
+        still = Standstill(tables, nth, meanwhile)
+        late = RoomWorld(still)
+        late.faults.set(none)
+        deleted = await _try(delete(late, other))
+        marked = any(c.verb == "commit" and c.args[0] == "Rooms" for c in late.faults.calls)
+        left = await listed(World(tables, **SHORT))
+        assert (other.room_id in left) is not deleted
+        if not deleted:
+            assert await RoomWorld(tables).is_whole(other)
+            taken_back += marked
+        if still.calls < nth:
+            break
+    assert taken_back, "it had looked, and there was room"
+
+
+async def _room(tables: FakeTables, seed: int) -> Room:
+    world = RoomWorld(tables)
+    world.services.ports.random.seed(seed)
+    return await world.room()
+
+
+def test_the_rooms_that_a_day_names_fit_into_a_property() -> None:
+    now = datetime(2026, 6, 10, 9, 0, 0, 123456, tzinfo=UTC)
+    full = {9_999_999_999_999_999 - n: now for n in range(claims.MOST_CLOSED)}
+    day = claims.Day(TODAY, "", {}, full)
+    op = day.head(now)
+    assert isinstance(op, Insert)
+    assert len(str(op.data["closed"])) < 20_000
+    assert day.full(now)
+    assert not day.full(now, next(iter(full))), "one that is named already"
+    assert not day.full(now + claims.CLOSED_LIFE)
 
 
 @pytest.mark.parametrize("resent", [True, False])
@@ -301,9 +437,9 @@ async def _agrees(tables: FakeTables, room: Room, where: object) -> bool:
     world = World(tables, **SHORT)
     world.clock.advance(minutes=11)
     await world.services.rooms.finish()
-    claims = await world.services.bookings.claims(0, world.now, world.now + timedelta(days=3))
+    found = await world.services.bookings.claims(0, world.now, world.now + timedelta(days=3))
     gone = await world.services.bookings._rooms.stored(room.tenant, room.room_id) is None
-    booked = room.room_id in {claim.room_id for claim in claims}
+    booked = room.room_id in {claim.room_id for claim in found}
     assert not (gone and booked), where
     return gone
 
@@ -358,7 +494,7 @@ async def test_a_booking_while_a_deletion_stands_still(book: Book) -> None:
 async def _try(work: Awaitable[Any]) -> bool:
     try:
         await work
-    except (Problem, Conflict):
+    except (Problem, Conflict, StorageUnavailable):
         return False
     return True
 

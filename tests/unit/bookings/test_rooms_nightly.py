@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from shared.bookings import rooms
 from shared.bookings.models import RoomCreate
 from shared.bookings.room_rows import room_rk
+from shared.platform.auth import Caller
 from shared.platform.problems import Problem
 from shared.platform.tables import StorageUnavailable
 from tests.fakes.faults import VERBS, Call, When, none
@@ -26,11 +30,11 @@ async def test_every_night_rooms_without_bookings_get_new_passwords() -> None:
     booked = (await world.book(60, 60)).room
     later = await world.room()
     await world.book(600, 60, room=later.room_id)
-    rooms = (free, foreign, booked, later)
-    old = [await world.pin(room) for room in rooms]
+    every = (free, foreign, booked, later)
+    old = [await world.pin(room) for room in every]
     world.clock.advance(minutes=121)
     await world.services.rooms.nightly()
-    new = [await world.pin(room) for room in rooms]
+    new = [await world.pin(room) for room in every]
     assert [a != b for a, b in zip(old, new, strict=True)] == [True, True, True, False]
     await world.drain()
     told = [e for e in world.left if e.type == "room.password_reset"]
@@ -170,25 +174,97 @@ async def meet(*, night_first: int, book_first: int = 0) -> Meeting:
     return met
 
 
+async def test_a_night_takes_the_rooms_of_all_tenants_a_batch_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rooms, "BATCH", 3)
+    for count in (1, 2, 3, 4, 6):
+        world = RoomWorld()
+        every = []
+        for who in (EVE, ALICE, ADMIN_OF_ZETA):
+            made = [world.services.rooms.create(who, RoomCreate()) for _ in range(count)]
+            every += [await room for room in made]
+        old = [await world.pin(room) for room in every]
+        world.faults.set(none)
+        most = 0
+
+        def rule(call: Call, when: When, world: RoomWorld = world) -> None:
+            nonlocal most
+            every = [row for pk in PKS for row in world.rows("Rooms", pk, "0")]
+            most = max(most, sum("unfinished" in row for row in every))
+
+        world.faults.set(rule)
+        await world.services.rooms.nightly()
+        world.faults.set(none)
+        new = [await world.pin(room) for room in every]
+        assert all(a != b for a, b in zip(old, new, strict=True))
+        assert len(world.events("room.password_reset")) == 3 * count, "each once"
+        assert most == 3, "no more are undecided at a time"
+
+
+PKS = ("acme|00", "evil|00", "zeta|00")
+ADMIN_OF_ZETA = Caller("zoe", "zeta", frozenset({"admin"}))
+
+
+async def test_a_batch_that_fails_is_taken_back_and_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rooms, "BATCH", 2)
+    world = RoomWorld()
+    every = sorted([await world.room() for _ in range(6)], key=lambda room: room.room_id)
+    old = [await world.pin(room) for room in every]
+    looks = 0
+
+    def rule(call: Call, when: When) -> None:
+        nonlocal looks
+        if call.verb == "scan" and call.args[0] == "Calendar" and when == "before":
+            looks += 1
+            if looks == 3:  # the first is before all batches
+                raise StorageUnavailable("cut")
+
+    world.faults.set(rule)
+    await world.services.rooms.nightly()
+    world.faults.set(none)
+    changed = [await world.pin(room) != pin for room, pin in zip(every, old, strict=True)]
+    assert changed == [True, True, False, False, True, True]
+    assert not any([await unfinished(world, room) for room in every])
+
+
+async def test_a_night_that_died_leaves_the_password_that_a_booker_was_told() -> None:
+    """They had read the room before its mark, and book it before it was looked for bookings."""
+    world = RoomWorld()
+    room = await world.room()
+    told = await world.pin(room)
+    booked = await world.book(60, room=room.room_id)
+    pins = world.services.rooms._pins
+    stored = await world.stored(room)
+    assert stored
+    await pins._begin_nightly(stored)
+    world.clock.advance(minutes=11)
+    await world.services.rooms.finish()
+    assert not await unfinished(world, booked.room)
+    assert await world.pin(room) == told
+
+
 async def test_one_rooms_failure_does_not_stop_the_night() -> None:
     world = RoomWorld()
     janus = await world.elsewhere()
-    rooms = [await world.room() for _ in range(3)]
-    old = [await world.pin(room) for room in rooms]
+    every = [await world.room() for _ in range(3)]
+    old = [await world.pin(room) for room in every]
 
     def rule(call: Call, when: When) -> None:
-        bad = room_rk(rooms[1].room_id)
+        bad = room_rk(every[1].room_id)
         if call.verb == "commit" and any(op.rk == bad for op in call.args[2]):
             raise StorageUnavailable("this one")
 
     world.faults.set(rule)
     await world.services.rooms.nightly()
     world.faults.set(none)
-    new = [await world.pin(room) for room in rooms]
+    new = [await world.pin(room) for room in every]
     assert [a != b for a, b in zip(old, new, strict=True)] == [True, False, True]
     janus.down = True
     await world.services.rooms.nightly()
-    assert new == [await world.pin(room) for room in rooms]
+    assert new == [await world.pin(room) for room in every]
 
 
 FIRST, SECOND = (

@@ -445,6 +445,38 @@ async def test_a_room_whose_password_is_being_changed_is_not_chosen() -> None:
     assert await world.is_whole(room)
 
 
+async def test_moving_to_a_room_whose_password_is_being_changed_waits() -> None:
+    world, booked = await _undecided()
+    other = await world.book(120)
+    patch = world.move(other, 240, room=booked.room.room_id)
+    assert await refused(patch) == (503, "calendar_busy")
+
+
+async def test_who_has_the_room_already_may_extend_and_move() -> None:
+    world, booked = await _undecided()
+    assert (await world.extend(booked, 30)).booking.room_id == booked.room.room_id
+    later = await world.book(600)
+    await _begin(world, later.room)
+    assert (await world.move(later, 660)).booking.room_id == later.room.room_id
+
+
+async def _undecided() -> tuple[RoomWorld, Any]:
+    """Somebody dies right after the mark, the booking runs."""
+    world, booked = await _running()
+    await _begin(world, booked.room)
+    return world, booked
+
+
+async def _begin(world: RoomWorld, room: Room) -> None:
+    for nth in range(1, 20):
+        world.faults.kill(nth, "after")
+        await world.faults.until_death(reset(world, room, force=True))
+        stored = await world.stored(room)
+        if stored and stored.room.undecided:
+            return
+    raise AssertionError("no mark was seen")
+
+
 async def verbs() -> list[Any]:
     world, room, _ = await resettable()
     await reset(world, room)
