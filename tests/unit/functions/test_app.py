@@ -184,18 +184,18 @@ assert not loaded, loaded
 def test_importing_takes_little_more_than_the_floor(capsys: pytest.CaptureFixture[str]) -> None:
     """Goal: at most twice the import of azure.functions and pydantic; the rest is for noise."""
     floor = "import azure.functions, pydantic"
-    ratio = _cost("import function_app") / _cost(floor)
+    # In turns, so that a busy moment of the machine meets both.
+    pairs = [(_cost("import function_app"), _cost(floor)) for _ in range(9)]
+    ratio = min(ours for ours, _ in pairs) / min(bare for _, bare in pairs)
     with capsys.disabled():
         print(f"\nimport of function_app: {ratio:.2f} times the floor (goal: 2)")
     assert ratio <= 2.5
 
 
 def _cost(statement: str) -> float:
-    """Processor time, the least of some runs: a busy machine must not decide."""
+    """Processor time."""
     code = f"import time; t = time.process_time(); {statement}; print(time.process_time() - t)"
-    return min(
-        float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) for _ in range(7)
-    )
+    return float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT))
 
 
 def test_openapi_is_valid_and_complete() -> None:
