@@ -248,6 +248,18 @@ async def test_scan_crosses_partitions_and_filters(tables: Tables, table: str) -
     assert await found(who="nobody") == []
 
 
+async def test_a_scan_goes_on_right_behind_a_row(tables: Tables, table: str) -> None:
+    """A space sorts before whatever a longer key goes on with."""
+    for pk in ("t|00", "t|00|x", "t|01"):
+        await tables.commit(table, pk, [Insert(rk, {}) for rk in ("0001", "00010", "0002")])
+
+    async def found(pks: tuple[str, str], start: str) -> list[tuple[str, str]]:
+        return [(row.pk, row.rk) for row in await tables.scan(table, pks, (start, ":"), {})]
+
+    assert await found(("t|00", "t|00 "), "0001 ") == [("t|00", "00010"), ("t|00", "0002")]
+    assert await found(("t|00 ", "\ufffd"), "0002") == [("t|00|x", "0002"), ("t|01", "0002")]
+
+
 async def test_scan_stops_at_its_limit(tables: Tables, table: str) -> None:
     for pk in ("p2", "p1"):
         await tables.commit(table, pk, [Insert("a", {"n": 1}), Insert("b", {"n": 2})])
