@@ -18,7 +18,8 @@ bp = func.Blueprint()
 @lru_cache(maxsize=1)
 def _document(day: date | None = None) -> bytes:
     """The examples are of that day; of a fixed one for whoever keeps the document."""
-        from functions.openapi import document
+    from functions.examples import DAY
+    from functions.openapi import document
 
     return json.dumps(document(OPERATIONS, day or DAY), ensure_ascii=False).encode()
 
