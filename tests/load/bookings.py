@@ -1,4 +1,5 @@
-"""What the booking API costs in storage, and that it costs no more as the past grows.
+"""What the booking API costs in storage, and that it costs no more as there are more bookings, in
+the past or ahead.
 
     .venv/bin/python -m tests.load.bookings --past 100000
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,6 +26,7 @@ from tests.load.history import fill
 from tests.load.operations import OPERATIONS, Operation, Site
 
 SIZES = (10, 1_000, 100_000)
+SIZES_AHEAD = (10, 1_000, 10_000)
 ROUNDS = 40
 
 
@@ -54,7 +58,9 @@ Costs = dict[str, Cost]
 
 @dataclass
 class Figures:
-    by_size: dict[int, Costs] = field(default_factory=dict)
+    past: dict[int, Costs] = field(default_factory=dict)
+    ahead: dict[int, Costs] = field(default_factory=dict)
+    """Each by how many bookings there are, of other days."""
     contest: Contest | None = None
 
 
@@ -87,38 +93,50 @@ async def _timed(work: Callable[[], Awaitable[object]]) -> float:
     return time.perf_counter() - begin
 
 
-async def measure(azurite: Azurite, sizes: tuple[int, ...], rounds: int) -> Figures:
+async def measure(
+    azurite: Azurite, sizes: tuple[int, ...], sizes_ahead: tuple[int, ...], rounds: int
+) -> Figures:
     """One size after the other into the same tables, each with a pool and a booker of its own. With
     no `rounds` it counts and times nothing."""
     tables, queues = AzureTables(azurite.connection), AzureQueues(azurite.connection)
     figures = Figures()
-    for pool, past in enumerate(sizes, start=1):
-        site = Site(pool, tables, queues)
-        pattern = await site.open()
-        await fill(azurite, tables, pattern, site.began, past)
-        for operation in OPERATIONS.values() if rounds else ():
-            await _run(site, operation)  # the first one of a process connects
-        figures.by_size[past] = {
-            name: await cost(site, operation, rounds) for name, operation in OPERATIONS.items()
-        }
+    pools = itertools.count(1)
+    for found, some, ahead in (
+        (figures.past, sizes, False),
+        (figures.ahead, sizes_ahead, True),
+    ):
+        for size in some:
+            site = Site(next(pools), tables, queues)
+            pattern = await site.open()
+            print(f"{size:,} bookings {'ahead' if ahead else 'past'}", file=sys.stderr)
+            await fill(azurite, tables, pattern, site.began, size, ahead=ahead)
+            found[size] = await _costs(site, rounds)
     if rounds:
-        figures.contest = await contest(Site(len(sizes) + 1, tables, queues))
+        figures.contest = await contest(Site(next(pools), tables, queues))
     await tables.close()
     await queues.close()
     return figures
 
 
+async def _costs(site: Site, rounds: int) -> Costs:
+    for operation in OPERATIONS.values() if rounds else ():
+        await _run(site, operation)  # the first one of a process connects
+    return {name: await cost(site, operation, rounds) for name, operation in OPERATIONS.items()}
+
+
 def report(figures: Figures) -> str:
-    sizes = list(figures.by_size)
-    lines = [_line("", *(f"{size:,} past bookings" for size in sizes), width=38)]
-    lines.append(_line("operation", *["requests waits rows  p50  p95"] * len(sizes), width=38))
-    for name in OPERATIONS:
-        costs = (costs[name] for costs in figures.by_size.values())
-        lines.append(_line(name, *map(_cells, costs), width=38))
+    lines = [*_table("past", figures.past), "", *_table("ahead", figures.ahead), ""]
     lines.append("p50, p95: times those of a range query of the day, on the same table")
     if figures.contest:
         lines += ["", *figures.contest.lines()]
     return "\n".join(lines)
+
+
+def _table(where: str, by_size: dict[int, Costs]) -> list[str]:
+    lines = [_line("", *(f"{size:,} bookings {where}" for size in by_size), width=38)]
+    lines.append(_line("operation", *["requests waits rows  p50  p95"] * len(by_size), width=38))
+    rows = {name: [_cells(costs[name]) for costs in by_size.values()] for name in OPERATIONS}
+    return lines + [_line(name, *cells, width=38) for name, cells in rows.items()]
 
 
 def _cells(cost: Cost) -> str:
@@ -138,7 +156,7 @@ def main() -> None:
     sizes = (*(size for size in SIZES if size < arguments.past), arguments.past)
     azurite = Azurite(in_memory=True)
     try:
-        print(report(asyncio.run(measure(azurite, sizes, arguments.rounds))))
+        print(report(asyncio.run(measure(azurite, sizes, SIZES_AHEAD, arguments.rounds))))
     finally:
         azurite.destroy()
 

@@ -1,4 +1,4 @@
-"""Years of past bookings, written straight into the tables.
+"""Years of bookings, past or to come, written straight into the tables.
 
 Copies of one real booking, so that they look as the system writes them, in batches of our own: the
 SDK needs three times as long to write one as Azurite to carry it out.
@@ -36,6 +36,10 @@ BOOKERS = 10
 """The pattern's booker and nine others: Azurite looks through a whole partition at each insert, and
 a list is a partition."""
 
+AHEAD = 3000
+"""Days from today on: behind those on which operations are measured, and near enough to be seen by
+what looks ten years ahead."""
+
 YOUNGEST = 2
 """Days ago: a list of what is to come looks back as far as a booking may last."""
 
@@ -44,10 +48,16 @@ Place = tuple[str, str]
 
 
 async def fill(
-    azurite: Azurite, tables: Tables, pattern: Booking, today: datetime, count: int
+    azurite: Azurite,
+    tables: Tables,
+    pattern: Booking,
+    today: datetime,
+    count: int,
+    *,
+    ahead: bool = False,
 ) -> None:
-    """`count` bookings in the days before today, as `pattern` is stored; a tenth of the same
-    booker."""
+    """`count` bookings in the days before today, or far `ahead`, as `pattern` is stored; a tenth of
+    the same booker."""
     own = [
         ("Calendar", row)
         for row in await tables.query("Calendar", _partition(pattern))
@@ -57,7 +67,8 @@ async def fill(
     own += [("BookingIndex", r) for r in hints if r.rk.endswith(f"|{pattern.booking_id}")]
     assert [table for table, _ in own] == ["Calendar", "Calendar", "BookingIndex"], own
     templates = [(table, _template(row)) for table, row in own]
-    rows = _copies(templates, pattern, _starts(today, count))
+    first = AHEAD if ahead else -YOUNGEST - DAYS + 1
+    rows = _copies(templates, pattern, _starts(today, first, count))
     some = asyncio.Semaphore(AT_ONCE)
     # Azurite closes a connection that rests for 5 s, perhaps just when we use it again.
     connector = aiohttp.TCPConnector(force_close=True)
@@ -113,11 +124,12 @@ def _words(booking_id: int, start: datetime, booker: str) -> list[str]:
     return [str(booking_id), *times, booker]
 
 
-def _starts(today: datetime, count: int) -> Iterator[tuple[int, datetime]]:
+def _starts(today: datetime, first: int, count: int) -> Iterator[tuple[int, datetime]]:
+    """On `DAYS` days, the last one first; `first` counts from today."""
     midnight = datetime.combine(today.date(), time(), UTC)
     for number in range(count):
         slot, day = divmod(number, DAYS)
-        yield number, midnight - timedelta(days=YOUNGEST + day) + slot * LENGTH
+        yield number, midnight + timedelta(days=first + DAYS - 1 - day) + slot * LENGTH
 
 
 async def _write(

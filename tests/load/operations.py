@@ -10,11 +10,18 @@ from functools import partial
 
 from shared.bookings.claims import AFTER_CLAIMS, HEAD, partition
 from shared.bookings.making import Booked
-from shared.bookings.models import Booking, RoomFilter
-from shared.bookings.payloads import BookingCreate, BookingExtend, BookingPatch, SeriesCreate
+from shared.bookings.models import Booking, Room, RoomCreate, RoomFilter
+from shared.bookings.payloads import (
+    BookingCreate,
+    BookingExtend,
+    BookingPatch,
+    InviteCreate,
+    SeriesCreate,
+)
+from shared.bootstrap import Services
 from shared.platform.auth import Caller
 from shared.platform.queues import Queues
-from shared.platform.tables import Tables
+from shared.platform.tables import Insert, Tables
 from tests.load.counting import Counted, Recorder
 from tests.load.history import LENGTH
 from tests.world import World
@@ -22,6 +29,8 @@ from tests.world import World
 ROOMS = 10
 HOUR = timedelta(hours=1)
 PAGE = 20
+NEAR = timedelta(days=30)
+"""How far ahead one may book where rooms are deleted: that looks at every day until then."""
 
 Work = Callable[[], Awaitable[object]]
 
@@ -42,6 +51,8 @@ class Site:
             horizon=timedelta(days=100_000),
         )
         self.services = self.world.services
+        near = self.world.settings.model_copy(update={"horizon": NEAR})
+        self.near = Services(near, self.services.ports)
         self.bookings = self.services.bookings
         self.caller = Caller(f"booker-{pool}", "acme", frozenset({"user"}))
         self.changing = replace(self.caller, sub=f"changing-{pool}")
@@ -71,6 +82,16 @@ class Site:
         request = BookingCreate(start_time=start, end_time=start + HOUR)
         return await self.bookings.create(caller or self.caller, request, "")
 
+    async def begin(self, *days: datetime) -> None:
+        """Somebody books them: the first booking of a day costs more."""
+        for day in days:
+            await self.book(day, self.newcomer())
+
+    async def room(self) -> tuple[Caller, Room]:
+        """A room that nobody has booked, and an admin of its tenant, which has no other."""
+        admin = replace(self.newcomer(), sub="root", roles=frozenset({"admin"}))
+        return admin, await self.services.rooms.create(admin, RoomCreate())
+
     async def range_query(self, day: datetime) -> None:
         """The least that a look at the calendar costs: one range of one day, and nothing else."""
         await self.bare.query("Calendar", partition(self.pool, day.date()), HEAD, AFTER_CLAIMS)
@@ -81,28 +102,45 @@ Operation = Callable[[Site, datetime], Awaitable[Work]]
 those of `changing`, so that the caller's lists hold none that are gone."""
 
 
+async def floor(site: Site, day: datetime) -> Work:
+    """What no booking can do with less: look, and commit something."""
+
+    async def look_and_commit() -> None:
+        await site.world.tables.query("Floor", f"{day:%Y%m%d}", "a", "c")
+        rows = [Insert("m|1", {"number": 1}), Insert("u|1", {"number": 1})]
+        await site.world.tables.commit("Floor", f"{site.pool}|{day:%Y%m%d}", rows)
+
+    return look_and_commit
+
+
 async def create(site: Site, day: datetime) -> Work:
+    await site.begin(day)
+    return partial(site.book, day)
+
+
+async def create_first_of_day(site: Site, day: datetime) -> Work:
     return partial(site.book, day)
 
 
 async def create_with_key(site: Site, day: datetime) -> Work:
+    await site.begin(day)
     request = BookingCreate(start_time=day, end_time=day + HOUR)
     once = site.services.keys.once(site.caller, f"key-{day}", "the same", lambda _: "answer")
     return partial(site.bookings.create, site.caller, request, "", once)
 
 
 async def create_with_new_room(site: Site, day: datetime) -> Work:
+    await site.begin(day)
     return partial(site.book, day, site.newcomer())
 
 
 async def create_over_midnight(site: Site, day: datetime) -> Work:
-    site.day()  # the next one is ours too
+    await site.begin(day, site.day())  # the next one is ours too
     return partial(site.book, day + timedelta(hours=11, minutes=30))
 
 
 async def create_series_of_10(site: Site, day: datetime) -> Work:
-    for _ in range(9):
-        site.day()  # those that follow are ours too
+    await site.begin(day, *(site.day() for _ in range(9)))  # those that follow are ours too
     rule = SeriesCreate(
         start_time=day, end_time=day + HOUR, time_zone="Europe/Lisbon", rrule="FREQ=DAILY;COUNT=10"
     )
@@ -143,7 +181,9 @@ async def reschedule(site: Site, day: datetime) -> Work:
 
 async def reschedule_to_another_day(site: Site, day: datetime) -> Work:
     booked = await site.book(day, site.changing)
-    patch = BookingPatch(start_time=site.day())
+    other = site.day()
+    await site.begin(other)
+    patch = BookingPatch(start_time=other)
     number = booked.booking.booking_id
     return partial(site.bookings.reschedule, site.changing, number, patch, "")
 
@@ -156,8 +196,44 @@ async def extend(site: Site, day: datetime) -> Work:
     return partial(site.bookings.extend, site.changing, booked.booking.booking_id, longer, "")
 
 
+async def invite(site: Site, day: datetime) -> Work:
+    booked = await site.book(day, site.changing)
+    guest = InviteCreate(name="Ana", email="ana@example.test")
+    number = booked.booking.booking_id
+    return partial(site.services.guests.invite, site.changing, number, guest, "")
+
+
+async def show_room(site: Site, day: datetime) -> Work:
+    who = site.newcomer()
+    booked = await site.book(day, who)
+    return partial(site.services.rooms.get, who, booked.room.room_id)
+
+
+async def participants(site: Site, day: datetime) -> Work:
+    """For who has booked the room for now."""
+    who = site.newcomer()
+    booked = await site.book(site.began, who)
+    return partial(site.services.rooms.participants, who, booked.room.room_id)
+
+
+async def reset_room(site: Site, day: datetime) -> Work:
+    admin, room = await site.room()
+    return partial(site.services.rooms.reset, admin, room.room_id, "", force=False)
+
+
+async def delete_room(site: Site, day: datetime) -> Work:
+    """On days that no other operation uses: they keep the mark of the deletion for a while."""
+    admin, room = await site.room()
+    for _ in range(NEAR.days + 5):
+        site.day()
+    site.world.clock.time = day + timedelta(days=3)
+    return partial(site.near.rooms.delete, admin, room.room_id, "")
+
+
 OPERATIONS: dict[str, Operation] = {
+    "a bare query and transaction": floor,
     "create": create,
+    "create, the first of its day": create_first_of_day,
     "create, with an idempotency key": create_with_key,
     "create, with a new room": create_with_new_room,
     "create, over midnight": create_over_midnight,
@@ -170,4 +246,12 @@ OPERATIONS: dict[str, Operation] = {
     "reschedule": reschedule,
     "reschedule, to another day": reschedule_to_another_day,
     "extend": extend,
+    "invite": invite,
+    "room, show": show_room,
+    "room, participants": participants,
+    "room, reset": reset_room,
+    "room, delete (30 days ahead)": delete_room,
 }
+
+SEARCH_AHEAD = frozenset({"room, reset", "room, delete (30 days ahead)"})
+"""Those that look at all that is booked, whatever it costs: nothing may be missed."""

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from tests.azurite import Azurite
-from tests.load.bookings import measure, report
+from tests.load.bookings import Costs, measure, report
+from tests.load.operations import OPERATIONS, SEARCH_AHEAD
+
+Counts = dict[str, tuple[int, int, int]]
 
 
-async def test_the_past_costs_nothing(own_azurite: Azurite) -> None:
-    figures = await measure(own_azurite, (10, 1_000), rounds=0)
-    few, many = (
-        {name: (cost.requests, cost.waits, cost.rows) for name, cost in costs.items()}
-        for costs in figures.by_size.values()
-    )
+def counts(by_size: dict[int, Costs]) -> list[Counts]:
+    """Requests, waits and rows of each operation."""
+    return [{name: cost.counts for name, cost in costs.items()} for costs in by_size.values()]
+
+
+def without_search(costs: Counts) -> Counts:
+    return {name: cost for name, cost in costs.items() if name not in SEARCH_AHEAD}
+
+
+async def test_other_bookings_cost_nothing(own_azurite: Azurite) -> None:
+    figures = await measure(own_azurite, (10, 1_000), (10, 1_000), rounds=0)
+    few, many = counts(figures.past)
     assert few == many
-    assert few["create"][:2] == (5, 2)
-    assert few["create, with an idempotency key"][:2] == (6, 2)
+    few_ahead, many_ahead = counts(figures.ahead)
+    assert without_search(few_ahead) == without_search(many_ahead)
+    for name in SEARCH_AHEAD:
+        assert many_ahead[name][2] >= few_ahead[name][2] + 1_000, "a search is seen"
+    assert few["create"][:2] == (6, 2)
+    assert few["create, with an idempotency key"][:2] == (7, 2)
     assert few["list"][1] == 2
+    assert few["room, show"][:2] == (3, 3)
+    assert few.keys() == OPERATIONS.keys()
     assert all(name in report(figures) for name in few)
