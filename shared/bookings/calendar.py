@@ -257,6 +257,12 @@ class Calendar:
                 continue  # somebody has booked: look again
         raise busy()
 
+    async def begun(self, pool: int, days: tuple[datetime, datetime]) -> list[str]:
+        """The partitions from the one day to the other that have a head."""
+        pks = (partition(pool, days[0].date()), partition(pool, days[1].date()) + "~")
+        rows = await self._tables.scan(TABLE, pks, (HEAD, CLAIM), {})
+        return [row.pk for row in rows]
+
     async def has_room_to_close(self, pk: str, now: datetime) -> bool:
         """Whether the head of that day can name one more room that is being deleted."""
         (day,) = await self.read([pk])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.bookings.calendar import Calendar
-from shared.bookings.claims import partition, partitions
+from shared.bookings.claims import partition
 from shared.bookings.contention import Pause
 from shared.bookings.models import Room
 from shared.platform.clock import Clock
@@ -48,11 +48,14 @@ class Occupancy:
         """Makes every booking of the room that is not committed yet fail, or look at the room's row
         again. False when a booking is not over. The row must have its mark before.
 
+        Days on which nobody has booked need nothing: the first booking of a day makes its head, and
+        looks at the room's row after that.
+
         Raises Problem 503 when others don't let it: days may be closed then."""
         now, settings = self._clock.now(), self._settings
         first = now - settings.max_booking - timedelta(days=1)
         last = now + settings.horizon + settings.max_booking + timedelta(days=2)
-        pks = partitions(Ids.room_pool(room.room_id), first, last)
+        pks = await self._calendar.begun(Ids.room_pool(room.room_id), (first, last))
         if not await self._calendar.close_room(room.room_id, pks, now, self._pause):
             return False
         return not await self.booked(room)

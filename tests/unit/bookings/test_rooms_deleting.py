@@ -255,6 +255,7 @@ async def test_whatever_fails_for_long_a_room_is_whole_or_gone_afterwards() -> N
 async def test_a_day_that_is_booked_on_all_the_time_lets_nobody_delete() -> None:
     world = RoomWorld()
     room = await world.room()
+    await _begin(world)
     pauses: list[int] = []
 
     async def pause(number: int) -> None:
@@ -294,6 +295,7 @@ async def test_so_many_deletions_that_a_day_can_name_no_more(
     monkeypatch.setattr(claims, "MOST_CLOSED", 2)
     world = RoomWorld()
     rooms = [await world.room() for _ in range(3)]
+    await _begin(world)
     for room in rooms[:2]:
         await delete(world, room)
     world.faults.set(none)
@@ -421,10 +423,18 @@ async def _moved_to_tomorrow(world: World, room: Room, other: Any) -> Any:
 BOOKINGS = [_asked, _found, _midnight, _moved_here, _moved_to_tomorrow]
 
 
-async def _stage(book: Book) -> tuple[FakeTables, Room, Any]:
+async def _begin(world: World) -> None:
+    """Somebody has booked on the two days: they have heads."""
+    for start in (200, 16 * 60):
+        await world.book(start, 5, who=EVE)
+
+
+async def _stage(book: Book, *, begun: bool) -> tuple[FakeTables, Room, Any]:
     """A room, and a booking that `book` moves."""
     tables = FakeTables()
     world = World(tables, **SHORT)
+    if begun:
+        await _begin(world)
     other = await world.book(300)
     room = other.room if book is _moved_to_tomorrow else None
     if room is None:
@@ -444,11 +454,12 @@ async def _agrees(tables: FakeTables, room: Room, where: object) -> bool:
     return gone
 
 
+@pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("book", BOOKINGS)
-async def test_a_deletion_while_a_booking_stands_still(book: Book) -> None:
+async def test_a_deletion_while_a_booking_stands_still(book: Book, begun: bool) -> None:
     outcomes = set()
     for nth in range(1, 60):
-        tables, room, other = await _stage(book)
+        tables, room, other = await _stage(book, begun=begun)
         deleting = World(tables, **SHORT)
         deleting.services.ports.random.seed(nth)
 
@@ -469,11 +480,12 @@ async def test_a_deletion_while_a_booking_stands_still(book: Book) -> None:
     )
 
 
+@pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("book", BOOKINGS)
-async def test_a_booking_while_a_deletion_stands_still(book: Book) -> None:
+async def test_a_booking_while_a_deletion_stands_still(book: Book, begun: bool) -> None:
     outcomes = set()
     for nth in range(1, 80):
-        tables, room, other = await _stage(book)
+        tables, room, other = await _stage(book, begun=begun)
         booking = World(tables, **SHORT)
         booking.services.ports.random.seed(1000 + nth)
 
@@ -541,3 +553,15 @@ async def test_a_call_that_goes_on_after_its_end_does_not_bring_the_room_back() 
     await world.drain()
     assert await world.stored(booked.room) is None
     assert booked.room.room_id not in janus.room_specs
+
+
+async def test_only_days_that_somebody_has_booked_are_written() -> None:
+    world = RoomWorld()
+    room = await world.room()
+    await _begin(world)
+    world.faults.set(none)
+    await delete(world, room)
+    written = [
+        c.args[1] for c in world.faults.calls if (c.verb, c.args[0]) == ("commit", "Calendar")
+    ]
+    assert sorted(written) == [TODAY, "00|20260611"]
