@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.door import Call
-from shared.bookings.models import Booking, Guest
+from shared.bookings.models import SHARED_LINK, Booking, Guest
 from shared.bookings.payloads import BookingDetail, InviteView
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ async def booking_detail(call: Call[Any], stored: Stored) -> BookingDetail:
     extra = {}
     if bookings.shows_password(booking):
         extra["password"] = bookings.password(await bookings.room_of(stored))
-    if booking.status(bookings.now()) == "upcoming":
+    if booking.status(bookings.now()) == "upcoming" and booking.guest(SHARED_LINK):
         extra["invite_url"] = call.services.invite_url(booking)
     return BookingDetail(**booking_fields(call, booking), **extra)
 

@@ -97,24 +97,24 @@ TITLES: dict[int, Message] = {
 
 MESSAGES: dict[str, Message] = {
     "unauthorized": Message(
-        "Token em falta ou inválido.",
+        "Token em falta ou inválido: volte a entrar.",
         "The bearer token is missing or invalid: sign in again.",
     ),
     "auth_unavailable": Message(
         "O serviço de autenticação não responde. Tente novamente mais tarde.",
         "The identity provider does not answer. Try again later.",
     ),
-    "not_found": Message("Não encontrado.", "Not found: check the address."),
+    "not_found": Message("Não encontrado: verifique o endereço.", "Not found: check the address."),
     "room_not_found": Message(
-        "Sala {room_id} não existe.",
+        "A sala {room_id} não existe: escolha uma da lista de salas.",
         "Room {room_id} does not exist: choose one from the list of rooms.",
     ),
     "booking_not_found": Message(
-        "Reserva não encontrada.",
+        "Reserva não encontrada: verifique o número na sua lista de reservas.",
         "The booking was not found: check its id in your list of bookings.",
     ),
     "series_not_found": Message(
-        "Série de reservas não encontrada.",
+        "Série de reservas não encontrada: verifique o número.",
         "The series of bookings was not found: check its id.",
     ),
     "invalid_request": Message(
@@ -122,11 +122,11 @@ MESSAGES: dict[str, Message] = {
         "Missing or invalid parameters: {fields}.",
     ),
     "invalid_json": Message(
-        "O corpo do pedido não é JSON válido.",
+        "O corpo do pedido não é JSON válido: corrija-o e envie-o de novo.",
         "The body is not valid JSON: correct it and send it again.",
     ),
     "body_too_large": Message(
-        "O corpo do pedido é demasiado grande.",
+        "O corpo do pedido é demasiado grande: envie um mais pequeno.",
         "The body is too large: send a smaller one.",
     ),
     "unsupported_media": Message(
@@ -146,19 +146,19 @@ MESSAGES: dict[str, Message] = {
         "A new room could not be created in the WebRTC service. Try again later.",
     ),
     "room_booked": Message(
-        "Sala {room_id} tem reservas em curso ou futuras.",
+        "A sala {room_id} tem reservas em curso ou futuras: cancele-as ou espere que acabem.",
         "Room {room_id} has a running or future booking: cancel it, or wait until it is over.",
     ),
     "room_delete_failed": Message(
-        "Erro ao remover sala no serviço de WebRTC. Tente novamente mais tarde.",
+        "Erro ao remover a sala no serviço de WebRTC; a sala mantém-se. Tente mais tarde.",
         "The room could not be removed from the WebRTC service, and is kept. Try again later.",
     ),
     "password_reset_failed": Message(
-        "Erro ao alterar a senha no serviço de WebRTC. Tente novamente mais tarde.",
+        "Erro ao alterar a palavra-passe no serviço de WebRTC; vale a antiga. Tente mais tarde.",
         "The WebRTC service could not change the password: the old one holds. Try again later.",
     ),
     "participants_forbidden": Message(
-        "Apenas quem reservou a sala para agora ou um administrador pode ver os participantes.",
+        "Só quem reservou a sala para agora ou um administrador pode ver os participantes.",
         "Only who has booked the room for now or an admin sees the participants: ask one of them.",
     ),
     "janus_failed": Message(
@@ -166,7 +166,7 @@ MESSAGES: dict[str, Message] = {
         "The WebRTC service failed to answer: try again later.",
     ),
     "capacity_exhausted": Message(
-        "Não há capacidade de VMs no intervalo solicitado. Escolha outro horário.",
+        "Não há mais chamadas disponíveis a essa hora. Escolha outra.",
         "There is no VM capacity left in that interval: choose another time.",
     ),
     "calendar_busy": Message(
@@ -178,39 +178,39 @@ MESSAGES: dict[str, Message] = {
         "The storage does not answer. Try again later.",
     ),
     "cancel_too_late": Message(
-        "Não é possível cancelar com menos de {notice} de antecedência.",
+        "Só é possível cancelar até {notice} antes do início.",
         "A booking can't be cancelled less than {notice} before its start.",
     ),
     "booking_started": Message(
-        "A reserva já começou e não pode ser cancelada.",
+        "A reserva já começou e não pode ser cancelada: termine-a.",
         "The booking has started and can't be cancelled: end it instead.",
     ),
     "change_too_late": Message(
-        "Não é possível alterar com menos de {notice} de antecedência.",
+        "Só é possível alterar até {notice} antes do início.",
         "A booking can't be changed less than {notice} before its start.",
     ),
     "change_started": Message(
-        "A reserva já começou e não pode ser alterada.",
+        "A reserva já começou e não pode ser alterada: prolongue-a ou termine-a.",
         "The booking has started and can't be moved: extend it or end it instead.",
     ),
     "extend_taken": Message(
-        "A sala está reservada a seguir: livre até {free_until}.",
+        "A sala está reservada a seguir e livre até {free_until}: escolha um fim anterior.",
         "The room is booked afterwards, it is free until {free_until}: choose an earlier end.",
     ),
     "booking_not_running": Message(
-        "A reserva não está em curso.",
-        "The booking is not running: only a running one can be ended.",
+        "A reserva não está em curso: só uma em curso pode ser prolongada ou terminada.",
+        "The booking is not running: only a running one can be extended or ended.",
     ),
     "too_early": Message(
         "A sala abre às {opens_at}.",
         "The room opens at {opens_at}: come back then.",
     ),
     "booking_over": Message(
-        "A reserva já terminou.",
+        "A reserva já terminou: faça uma nova.",
         "The booking is over: make a new one.",
     ),
     "booking_cancelled": Message(
-        "A reserva foi cancelada.",
+        "A reserva foi cancelada: faça uma nova.",
         "The booking was cancelled: make a new one.",
     ),
     "room_starting": Message(
@@ -218,7 +218,7 @@ MESSAGES: dict[str, Message] = {
         "The room is starting: try again in a moment.",
     ),
     "room_full": Message(
-        "A sala está cheia.",
+        "A sala está cheia: tente quando alguém sair.",
         "The room is full: try again when somebody has left.",
     ),
     "janus_unavailable": Message(
@@ -226,36 +226,36 @@ MESSAGES: dict[str, Message] = {
         "The WebRTC service does not answer: try again in a moment.",
     ),
     "invite_invalid": Message(
-        "Convite inválido.",
+        "Convite inválido: peça um novo a quem o convidou.",
         "The invite is invalid: ask the host for a new one.",
     ),
     "invite_revoked": Message(
-        "O convite foi revogado.",
+        "O convite foi revogado: peça um novo a quem o convidou.",
         "The invite was revoked: ask the host for a new one.",
     ),
     "invite_not_found": Message(
-        "Convite não encontrado.",
+        "Convite não encontrado: veja os convites da reserva.",
         "The invite was not found: check its id in the booking's list of invites.",
     ),
     "booking_closed": Message(
-        "A reserva terminou ou foi cancelada.",
+        "A reserva terminou ou foi cancelada: faça uma nova.",
         "The booking is over or was cancelled: make a new one.",
     ),
     "too_many_guests": Message(
-        "A reserva já teve o máximo de {limit} convites.",
+        "A reserva já tem o máximo de convites ({limit}): use um deles ou o link para partilhar.",
         "The booking has as many invites as it can have ({limit}): use one of them, or the shared "
         "link.",
     ),
     "role_required": Message(
-        "O seu token não tem a função user nem admin.",
+        "O seu token não tem a função user nem admin: peça uma delas.",
         "Your token has neither the role user nor admin: ask for one of them.",
     ),
     "admin_only": Message(
-        "Apenas um administrador o pode fazer.",
+        "Só um administrador o pode fazer: peça a um da sua organização.",
         "Only an admin may do this: ask one of your organisation.",
     ),
     "operator_only": Message(
-        "Apenas um operador da plataforma o pode fazer.",
+        "Só um operador da plataforma o pode fazer: sem scope=platform vê a sua organização.",
         "Only an operator of the platform may do this: leave out scope=platform to see your own "
         "organisation's.",
     ),
@@ -264,15 +264,15 @@ MESSAGES: dict[str, Message] = {
         "Too many requests: wait {seconds} s and try again.",
     ),
     "insufficient_scope": Message(
-        "A chave de API não tem o âmbito {scope}.",
+        "A chave de API não tem o âmbito {scope}: use uma que o tenha.",
         "The API key lacks the scope {scope}: use a key that has it.",
     ),
     "person_only": Message(
-        "Uma chave de API não o pode fazer.",
+        "Uma chave de API não o pode fazer: entre como pessoa.",
         "An API key may not do this: sign in as a person.",
     ),
     "api_key_not_found": Message(
-        "Chave de API não encontrada.",
+        "Chave de API não encontrada: veja a lista de chaves.",
         "The API key was not found: check its id in the list of API keys.",
     ),
     "idempotency_key_reused": Message(
@@ -284,7 +284,7 @@ MESSAGES: dict[str, Message] = {
         "The same request is still under way: try again in a moment.",
     ),
     "local_only": Message(
-        "Disponível apenas em modo local.",
+        "Só existe em modo local: entre com o seu fornecedor de identidade.",
         "This exists in local mode only: sign in with your identity provider.",
     ),
     "internal_error": Message(

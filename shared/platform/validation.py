@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.platform.i18n import Message
+from shared.platform.i18n import Message, Param
 from shared.platform.problems import FieldError
 
 # https://docs.pydantic.dev/latest/errors/validation_errors/
@@ -51,6 +51,20 @@ MESSAGES: Mapping[str, Message] = {
     ),
 }
 
+EMPTY = Message("não pode estar vazio", "should not be empty")
+
+OURS: Mapping[str, Message] = {
+    english: Message(portuguese, english)
+    for english, portuguese in {
+        "name or email should be given": "precisa de um nome ou de um e-mail",
+        "should have at most 254 bytes": "deve ter no máximo 254 bytes",
+        "should be at most 20 levels deep": "deve ter no máximo 20 níveis",
+        "should have at most 16384 bytes as JSON": "deve ter no máximo 16384 bytes em JSON",
+        "should be a time between the years 1900 and 9998": "deve ficar entre os anos 1900 e 9998",
+    }.items()
+}
+"""What the validators of our payloads say, by their English."""
+
 MOMENT = Message(
     "deve ser uma data e hora RFC 3339, como 2026-06-20T10:00:00Z",
     "should be an RFC 3339 date and time, like 2026-06-20T10:00:00Z",
@@ -76,6 +90,12 @@ def _message(error: Mapping[str, Any]) -> str | Message:
         return DAY
     known = MESSAGES.get(kind)
     if known is None:  # of our own validators, or a rare one
-        return str(error["msg"]).removeprefix("Value error, ")
-    said = {name: str(value) for name, value in context.items()}
-    return Message(known.text("pt", said), known.text("en", said))
+        message = str(error["msg"]).removeprefix("Value error, ")
+        return OURS.get(message, message)
+    if context.get("min_length") == 1:
+        return EMPTY
+    english: dict[str, Param] = {name: str(value) for name, value in context.items()}
+    portuguese: dict[str, Param] = {
+        name: str(value).replace(" or ", " ou ") for name, value in context.items()
+    }
+    return Message(known.text("pt", portuguese), known.text("en", english))

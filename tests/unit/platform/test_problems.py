@@ -29,9 +29,9 @@ def test_both_languages_say_the_same(message: Message) -> None:
 @pytest.mark.parametrize(
     ("code", "params", "detail"),
     [
-        ("unauthorized", {}, "Token em falta ou inválido."),
-        ("not_found", {}, "Não encontrado."),
-        ("room_not_found", {"room_id": "12345"}, "Sala 12345 não existe."),
+        ("unauthorized", {}, "Token em falta ou inválido: volte a entrar."),
+        ("not_found", {}, "Não encontrado: verifique o endereço."),
+        ("room_not_found", {"room_id": "12345"}, "A sala 12345 não existe: escolha uma da lista de salas."),
         ("room_taken", {"room_id": "12345"}, "Sala 12345 já reservada no intervalo solicitado."),
         (
             "room_create_failed",
@@ -105,7 +105,7 @@ def test_a_missing_parameter_is_no_second_error() -> None:
 @pytest.mark.parametrize("value", ["{0.__class__}", "{room_id}", "%s"])
 def test_parameters_are_not_templates(value: str) -> None:
     body = problem_body(Problem(404, "room_not_found", {"room_id": value}), "pt", "")
-    assert body["detail"] == f"Sala {value} não existe."
+    assert body["detail"] == f"A sala {value} não existe: escolha uma da lista de salas."
 
 
 @pytest.mark.parametrize(

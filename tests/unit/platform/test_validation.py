@@ -41,7 +41,7 @@ def wrong(model: type[Payload], value: Any) -> list[tuple[str, str, str]]:
         (BookingCreate, {**GOOD, "room_id": "7"}, "room_id", "inteiro", "integer"),
         (BookingCreate, {**GOOD, "room_id": 0}, "room_id", "1 ou mais", "1 or more"),
         (BookingCreate, {**GOOD, "guests": [{"email": "x"}]}, "guests.0.email", "forma", "form"),
-        (BookingCreate, {**GOOD, "guests": [{}]}, "guests.0", "name or email", "name or email"),
+        (BookingCreate, {**GOOD, "guests": [{}]}, "guests.0", "nome ou de um e-mail", "name or email"),
         (RoomCreate, {"max_participants": 17}, "max_participants", "16 ou menos", "16 or less"),
         (RoomCreate, {"optional_name": "x" * 201}, "optional_name", "200", "200"),
         (RoomCreate, [], "body", "objeto", "object"),
