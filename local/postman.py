@@ -24,6 +24,27 @@ TOMORROW = [
     "}",
 ]
 
+REMEMBERED = {
+    "access_token": "token",
+    "room_id": "room_id",
+    "booking_id": "booking_id",
+    "series_id": "series_id",
+    "invite_id": "invite_id",
+    "key_id": "key_id",
+}
+"""What an answer tells, and the variable that keeps it: the next request asks for that thing."""
+
+REMEMBER = [
+    "// What was made is what the next requests are about.",
+    "const type = pm.response.headers.get('Content-Type') || '';",
+    "if (pm.request.method === 'POST' && pm.response.code < 300 && type.includes('json')) {",
+    "  const made = pm.response.json();",
+    f"  for (const [name, variable] of Object.entries({json.dumps(REMEMBERED)})) {{",
+    "    if (made[name]) { pm.collectionVariables.set(variable, String(made[name])); }",
+    "  }",
+    "}",
+]
+
 Json = dict[str, Any]
 
 
@@ -52,14 +73,29 @@ def collection(document: Mapping[str, Any], day: str) -> Json:
             {"key": "base_url", "value": "http://localhost:7071"},
             {"key": "token", "value": ""},
             {"key": DAY, "value": ""},
+            *_ids(document),
         ],
-        "event": [
-            {"listen": "prerequest", "script": {"type": "text/javascript", "exec": TOMORROW}}
-        ],
+        "event": [_script("prerequest", TOMORROW), _script("test", REMEMBER)],
         "item": folders,
     }
     text = json.dumps(made["item"], ensure_ascii=False).replace(day, "{{" + DAY + "}}")
     return {**made, "item": json.loads(text)}
+
+
+def _script(moment: str, lines: list[str]) -> Json:
+    return {"listen": moment, "script": {"type": "text/javascript", "exec": lines}}
+
+
+def _ids(document: Mapping[str, Any]) -> list[Json]:
+    """The examples of what stands in paths, until an answer brings a real one."""
+    found = {
+        parameter["name"]: str(parameter["example"])
+        for item in document["paths"].values()
+        for spec in item.values()
+        for parameter in spec.get("parameters", [])
+        if parameter["in"] == "path"
+    }
+    return [{"key": name, "value": value} for name, value in sorted(found.items())]
 
 
 def _tagged(document: Mapping[str, Any], tag: Mapping[str, Any]) -> Iterator[Json]:
@@ -93,7 +129,9 @@ def _url(path: str, parameters: list[Json]) -> Json:
     sent = "&".join(f"{q['key']}={q['value']}" for q in query if not q.get("disabled"))
     raw = "/".join(["{{base_url}}", *steps]) + (f"?{sent}" if sent else "")
     url: Json = {"raw": raw, "host": ["{{base_url}}"], "path": steps}
-    variables = [_pair(p) for p in parameters if p["in"] == "path"]
+    variables = [
+        {**_pair(p), "value": "{{" + p["name"] + "}}"} for p in parameters if p["in"] == "path"
+    ]
     return {**url, **_given("query", query), **_given("variable", variables)}
 
 

@@ -293,8 +293,10 @@ class SeriesService:
         return series, [each.booking for each in stored if each]
 
     async def cancel(self, caller: Caller, series_id: int, address: str) -> SeriesCancelled:
-        """Cancels every booking that can still be cancelled; again, it goes on where it stopped."""
-        _, bookings = await self.get(caller, series_id)
+        """Cancels every booking that can still be cancelled, and tells which; again, it goes on
+        where it stopped."""
+        _, every = await self.get(caller, series_id)
+        bookings = [booking for booking in every if booking.state is not State.CANCELLED]
 
         async def cancel(booking: Booking) -> Kept | None:
             try:

@@ -11,7 +11,7 @@ import function_app
 from functions.door import OPERATIONS
 from functions.examples import DAY
 from functions.openapi import document
-from local.postman import FILE, SCHEMA, collection, text
+from local.postman import FILE, REMEMBERED, SCHEMA, collection, text
 
 assert function_app.app, "importing it registers the operations"
 DOCUMENT = document(OPERATIONS)
@@ -40,7 +40,8 @@ def test_it_is_a_collection_with_a_folder_for_each_tag() -> None:
     assert [folder["name"] for folder in MADE["item"]] == [t["name"] for t in DOCUMENT["tags"]]
     assert all(folder["item"] for folder in MADE["item"])
     assert len(list(requests())) == len(OPERATIONS)
-    assert {v["key"] for v in MADE["variable"]} == {"base_url", "token", "day"}
+    ids = {"room_id", "booking_id", "series_id", "invite_id", "key_id"}
+    assert {v["key"] for v in MADE["variable"]} == {"base_url", "token", "day"} | ids
     assert MADE["auth"]["bearer"][0]["value"] == "{{token}}"
 
 
@@ -48,8 +49,19 @@ def test_paths_have_variables_with_values() -> None:
     url = find("GET", "{{base_url}}/api/v1/bookings/:booking_id/invites/:invite_id/qr")["url"]
     assert url["path"][-4:] == [":booking_id", "invites", ":invite_id", "qr"]
     values = {v["key"]: v["value"] for v in url["variable"]}
-    assert values.keys() == {"booking_id", "invite_id"}
-    assert values["booking_id"].isdigit()
+    assert values == {"booking_id": "{{booking_id}}", "invite_id": "{{invite_id}}"}
+    defaults = {v["key"]: v["value"] for v in MADE["variable"]}
+    assert defaults["booking_id"].isdigit()
+
+
+def test_what_an_answer_makes_is_what_the_next_requests_are_about() -> None:
+    (script,) = (e["script"] for e in MADE["event"] if e["listen"] == "test")
+    lines = "\n".join(script["exec"])
+    for name, variable in REMEMBERED.items():
+        assert f'"{name}": "{variable}"' in lines
+    schemas = json.dumps(DOCUMENT["components"]["schemas"])
+    assert all(f'"{name}"' in schemas for name in REMEMBERED)
+    assert set(REMEMBERED.values()) <= {v["key"] for v in MADE["variable"]}
 
 
 def test_what_is_optional_is_switched_off_and_the_rest_is_sent() -> None:
