@@ -31,7 +31,11 @@ def test_both_languages_say_the_same(message: Message) -> None:
     [
         ("unauthorized", {}, "Token em falta ou inválido: volte a entrar."),
         ("not_found", {}, "Não encontrado: verifique o endereço."),
-        ("room_not_found", {"room_id": "12345"}, "A sala 12345 não existe: escolha uma da lista de salas."),
+        (
+            "room_not_found",
+            {"room_id": "12345"},
+            "A sala 12345 não existe: escolha uma da lista de salas.",
+        ),
         ("room_taken", {"room_id": "12345"}, "Sala 12345 já reservada no intervalo solicitado."),
         (
             "room_create_failed",
