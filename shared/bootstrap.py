@@ -20,6 +20,7 @@ from shared.audit.store import AuditStore
 from shared.bookings.calendar import Calendar
 from shared.bookings.closing import Closing
 from shared.bookings.contention import Contention
+from shared.bookings.desk import Desk
 from shared.bookings.finding import RoomFinder
 from shared.bookings.guests import Guests
 from shared.bookings.ics import CalendarFiles
@@ -105,9 +106,9 @@ class Services:
         hosts = FleetHosts(fleet_store, secrets, ports.janus, settings, clock)
         finder = RoomFinder(calendar, rooms, settings)
         room_index = RoomIndex(ports.tables, calendar, settings.max_booking)
-        shared = (contention, rooms, index, room_index, outbox)
-        maker = Maker(calendar, finder, *shared, hosts, settings, clock, ids)
-        mover = Mover(calendar, finder, *shared, settings, clock, ids)
+        desk = Desk(
+            calendar, finder, contention, rooms, index, room_index, outbox, settings, clock, ids
+        )
         occupancy = Occupancy(calendar, settings, clock, self._pause)
         self.rooms = RoomService(
             rooms,
@@ -121,10 +122,10 @@ class Services:
             settings,
             clock,
         )
-        self.bookings = Bookings(maker, mover, calendar, rooms, index, outbox, settings, clock)
-        self.series = SeriesService(
-            self.bookings, calendar, finder, *shared, ports.tables, settings, clock, ids
+        self.bookings = Bookings(
+            Maker(desk, hosts), Mover(desk), calendar, rooms, index, outbox, settings, clock
         )
+        self.series = SeriesService(desk, self.bookings, ports.tables)
         self.sweeper = Sweeper(calendar, settings, clock)
         self.guests = Guests(ports.tables, self.bookings, calendar, contention, outbox, clock, ids)
         self.calendar_files = CalendarFiles(settings, clock)

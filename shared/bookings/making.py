@@ -8,20 +8,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.bookings.attempts import Attempt, claims_of
-from shared.bookings.calendar import Calendar
 from shared.bookings.choice import Wish
 from shared.bookings.claims import claimed_days, home_of
-from shared.bookings.contention import Contention
+from shared.bookings.desk import Desk
 from shared.bookings.events import booking_event
-from shared.bookings.finding import Found, RoomFinder
-from shared.bookings.index import BookingIndex
+from shared.bookings.finding import Found
 from shared.bookings.models import Booking, Guest, Room
 from shared.bookings.payloads import BookingCreate, GuestCreate
-from shared.bookings.room_index import RoomIndex
-from shared.bookings.rooms import Hosts, Rooms
+from shared.bookings.rooms import Hosts
 from shared.bookings.rows import NewRoom, booking_rk, booking_row
 from shared.events.catalogue import Audit, DomainEvent, EventType
-from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock
 from shared.platform.i18n import Message, say
@@ -61,31 +57,9 @@ class Draft:
 
 
 class Maker:
-    def __init__(
-        self,
-        calendar: Calendar,
-        finder: RoomFinder,
-        contention: Contention,
-        rooms: Rooms,
-        index: BookingIndex,
-        room_index: RoomIndex,
-        outbox: Outbox,
-        hosts: Hosts,
-        settings: Settings,
-        clock: Clock,
-        ids: Ids,
-    ) -> None:
-        self._calendar = calendar
-        self._finder = finder
-        self._contention = contention
-        self._rooms = rooms
-        self._index = index
-        self._room_index = room_index
-        self._outbox = outbox
+    def __init__(self, desk: Desk, hosts: Hosts) -> None:
+        self._desk = desk
         self._hosts = hosts
-        self._settings = settings
-        self._clock = clock
-        self._ids = ids
 
     async def create(
         self, caller: Caller, request: BookingCreate, address: str, once: Once[Booked] | None = None
@@ -96,14 +70,16 @@ class Maker:
         others booking the same day; with a key also what `Once.begin` raises.
         """
         try:
-            check_interval(request.start_time, request.end_time, self._clock, self._settings)
+            check_interval(
+                request.start_time, request.end_time, self._desk.clock, self._desk.settings
+            )
         except Problem:
             if once:
                 await once.replayed(self._row)
             raise
         draft = self._draft(caller, request, address, once)
         try:
-            return await self._contention.run(
+            return await self._desk.contention.run(
                 draft.home, lambda number: self._attempt(draft, first=number == 0)
             )
         except (Problem, Replay) as refusal:
@@ -113,18 +89,18 @@ class Maker:
 
     async def _take_back(self, draft: Draft, refusal: Problem | Replay) -> None:
         if not (draft.once and draft.once.shared):  # else another may make a booking of this hint
-            await self._index.drop(draft.booking)
+            await self._desk.index.drop(draft.booking)
         if draft.once and isinstance(refusal, Problem):
             await draft.once.release()
 
     async def _attempt(self, draft: Draft, *, first: bool) -> Booked:
         if not first:
             await self._fresh(draft)
-        booking, settings = draft.booking, self._settings
+        booking, settings = draft.booking, self._desk.settings
         # What the key says comes first: a replay may find its own booking in the way.
         *_, found, host = await together(
             *(self._beginnings(draft) if first else ()),
-            self._finder.find(
+            self._desk.finder.find(
                 booking.tenant, [Wish(booking.start, booking.end, asked=booking.room_id)]
             ),
             self._hosts.host_for(settings.pool, booking.start, booking.end),
@@ -139,8 +115,8 @@ class Maker:
         draft.begun = True
         return [
             self._reserve(draft),
-            self._calendar.announce(draft.home, draft.event_id),
-            self._index.put(draft.booking),
+            self._desk.calendar.announce(draft.home, draft.event_id),
+            self._desk.index.put(draft.booking),
         ]
 
     async def _reserve(self, draft: Draft) -> None:
@@ -152,34 +128,34 @@ class Maker:
                 await self._renumber(draft, reserved)
 
     async def _row(self, booking_id: str) -> Mapping[str, Any] | None:
-        stored = await self._calendar.find(int(booking_id))
+        stored = await self._desk.calendar.find(int(booking_id))
         return stored.data if stored else None
 
     async def _fresh(self, draft: Draft) -> None:
         """Another id when somebody else's booking has ours: a million a day are not many."""
-        stored = await self._calendar.find(draft.booking.booking_id)
+        stored = await self._desk.calendar.find(draft.booking.booking_id)
         if stored is None:
             return
         if draft.once and draft.once.made(stored.data):
             raise draft.once.replay(stored.data)  # somebody took our key over, and was faster
-        number = self._ids.booking_id(self._settings.pool, draft.booking.start)
+        number = self._desk.ids.booking_id(self._desk.settings.pool, draft.booking.start)
         if draft.once:
             await draft.once.reserve(str(number))
         await self._renumber(draft, number)
 
     async def _renumber(self, draft: Draft, number: int) -> None:
-        await self._index.drop(draft.booking)
+        await self._desk.index.drop(draft.booking)
         draft.booking = replace(draft.booking, booking_id=number)
-        await self._index.put(draft.booking)
+        await self._desk.index.put(draft.booking)
 
     async def _commit(self, draft: Draft, found: Found) -> Booked:
-        attempt_id, room = self._ids.token(), found.room
+        attempt_id, room = self._desk.ids.token(), found.room
         booking = replace(draft.booking, room_id=room.room_id, attempt=attempt_id)
         booked = Booked(booking, room)
         seed = NewRoom(room.size, room.sealed_pin) if found.born else None
         row = booking_row(booking, seed) | (draft.once.sealed(booked) if draft.once else {})
         days = claimed_days(booking)
-        claims = claims_of(booking, draft.home, days, self._clock)
+        claims = claims_of(booking, draft.home, days, self._desk.clock)
         ops: dict[str, list[Op]] = {c.pk: [Insert(c.rk, c.to_row())] for c in claims}
         ops[draft.home].append(Insert(booking_rk(booking.booking_id), row))
         attempt = Attempt(
@@ -194,15 +170,15 @@ class Maker:
         # A new room's row is written beside the booking's; the event's subscriber mends a lost one.
         # Should the booking fail, the room is one that is free: the next attempt finds it.
         await beside(
-            self._calendar.commit(attempt, announced=True),
-            *self._rooms.births(room, born=found.born),
-            self._room_index.put([booking]),
+            self._desk.calendar.commit(attempt, announced=True),
+            *self._desk.rooms.births(room, born=found.born),
+            self._desk.room_index.put([booking]),
         )
         return booked
 
     def _event(self, booking: Booking, draft: Draft) -> DomainEvent:
         kind = EventType.BOOKING_CREATED
-        return booking_event(self._outbox, kind, booking, draft.audit, event_id=draft.event_id)
+        return booking_event(self._desk.outbox, kind, booking, draft.audit, event_id=draft.event_id)
 
     def _draft(
         self,
@@ -212,18 +188,18 @@ class Maker:
         once: Once[Booked] | None,
     ) -> Draft:
         booking = Booking(
-            booking_id=self._ids.booking_id(self._settings.pool, request.start_time),
+            booking_id=self._desk.ids.booking_id(self._desk.settings.pool, request.start_time),
             tenant=caller.tenant,
             booker=caller.sub,
             room_id=request.room_id or 0,
             start=request.start_time,
             end=request.end_time,
-            created_at=self._clock.now(),
+            created_at=self._desk.clock.now(),
             asked=request.room_id is not None,
-            guests=new_guests(request.guests, self._ids),
+            guests=new_guests(request.guests, self._desk.ids),
         )
         audit = Audit(caller.sub, "booking.create", address)
-        return Draft(booking, self._ids.event_id(), audit, once)
+        return Draft(booking, self._desk.ids.event_id(), audit, once)
 
 
 def new_guests(asked: Sequence[GuestCreate], ids: Ids) -> tuple[Guest, ...]:

@@ -6,40 +6,32 @@ nobody sees them before that; the subscriber of `series.created` finishes what a
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.bookings.attempts import Attempt, claims_of
-from shared.bookings.calendar import Calendar
 from shared.bookings.choice import Wish
 from shared.bookings.claims import claimed_days, home_of
-from shared.bookings.contention import Contention
+from shared.bookings.desk import Desk
 from shared.bookings.events import booking_event
-from shared.bookings.finding import Found, RoomFinder
-from shared.bookings.index import BookingIndex
+from shared.bookings.finding import Found
 from shared.bookings.making import check_interval, new_guests
 from shared.bookings.models import Booking, Room, State
 from shared.bookings.payloads import Kept, SeriesCancelled, SeriesCreate
 from shared.bookings.recurrence import occurrences
-from shared.bookings.room_index import RoomIndex
-from shared.bookings.rooms import Rooms
 from shared.bookings.rows import TABLE, NewRoom, booking_rk, booking_row
 from shared.bookings.service import Bookings
 from shared.events.catalogue import Audit, DomainEvent, EventType
-from shared.events.outbox import Outbox
 from shared.platform.auth import Caller
-from shared.platform.clock import Clock
-from shared.platform.ids import Ids
 from shared.platform.once import Once, Replay
 from shared.platform.problems import Problem
 from shared.platform.tables import Insert, Op, Row, Tables, Value
 from shared.platform.waiting import beside, spread, together
 
 if TYPE_CHECKING:
-    from shared.platform.settings import Settings
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,33 +86,10 @@ class Repeating:
 
 
 class SeriesService:
-    def __init__(
-        self,
-        bookings: Bookings,
-        calendar: Calendar,
-        finder: RoomFinder,
-        contention: Contention,
-        rooms: Rooms,
-        index: BookingIndex,
-        room_index: RoomIndex,
-        outbox: Outbox,
-        tables: Tables,
-        settings: Settings,
-        clock: Clock,
-        ids: Ids,
-    ) -> None:
+    def __init__(self, desk: Desk, bookings: Bookings, tables: Tables) -> None:
+        self._desk = desk
         self._bookings = bookings
-        self._calendar = calendar
-        self._finder = finder
-        self._contention = contention
-        self._rooms = rooms
-        self._index = index
-        self._room_index = room_index
-        self._outbox = outbox
         self._tables = tables
-        self._settings = settings
-        self._clock = clock
-        self._ids = ids
 
     # -- making ------------------------------------------------------------------------------------
 
@@ -146,34 +115,34 @@ class SeriesService:
             reserved = int(await once.begin(str(reserved_id(drafts)), self._row))
             work.drafts = _numbered(drafts, reserved)
         try:
-            return await self._contention.run(
+            return await self._desk.contention.run(
                 home_of(reserved_id(work.drafts)), lambda number: self._attempt(work, number)
             )
         except (Problem, Replay) as refusal:
             if work.begun:
                 # The first hint may be that of a booking which another request makes.
-                await self._index.drop_all(work.drafts[bool(once and once.shared) :])
+                await self._desk.index.drop_all(work.drafts[bool(once and once.shared) :])
             if once and isinstance(refusal, Problem):
                 await once.release()
             raise
 
     def _drafts(self, caller: Caller, request: SeriesCreate) -> list[Booking]:
-        latest = self._clock.now() + self._settings.horizon
+        latest = self._desk.clock.now() + self._desk.settings.horizon
         times = occurrences(
             request.start_time, request.end_time, request.time_zone, request.rrule, latest
         )
         for start, end in times:
-            check_interval(start, end, self._clock, self._settings)
-        guests = new_guests(request.guests, self._ids)
+            check_interval(start, end, self._desk.clock, self._desk.settings)
+        guests = new_guests(request.guests, self._desk.ids)
         drafts = [
             Booking(
-                booking_id=self._ids.booking_id(self._settings.pool, start),
+                booking_id=self._desk.ids.booking_id(self._desk.settings.pool, start),
                 tenant=caller.tenant,
                 booker=caller.sub,
                 room_id=request.room_id or 0,
                 start=start,
                 end=end,
-                created_at=self._clock.now(),
+                created_at=self._desk.clock.now(),
                 asked=request.room_id is not None,
                 guests=guests,
             )
@@ -191,18 +160,19 @@ class SeriesService:
         wishes = [Wish(draft.start, draft.end, asked=draft.room_id) for draft in work.drafts]
         work.begun = True
         found, _ = await together(
-            self._finder.find(work.drafts[0].tenant, wishes), self._index.put_all(work.drafts)
+            self._desk.finder.find(work.drafts[0].tenant, wishes),
+            self._desk.index.put_all(work.drafts),
         )
-        attempt_id, room = self._ids.token(), found.room
+        attempt_id, room = self._desk.ids.token(), found.room
         bookings = [
             replace(draft, room_id=room.room_id, attempt=attempt_id) for draft in work.drafts
         ]
         made = Repeated(reserved_id(bookings), room, bookings)
         attempt = self._plan(work, made, found)
         await beside(
-            self._calendar.commit(attempt),
-            *self._rooms.births(room, born=found.born),
-            self._room_index.put(bookings),
+            self._desk.calendar.commit(attempt),
+            *self._desk.rooms.births(room, born=found.born),
+            self._desk.room_index.put(bookings),
         )
         return made
 
@@ -211,10 +181,12 @@ class SeriesService:
         first = await self._find(reserved_id(work.drafts))
         if first and work.once and work.once.made(first.data):
             raise work.once.replay(first.data)  # somebody took our key over, and was faster
-        await self._index.drop_all(work.drafts)
-        taken = await asyncio.gather(*(self._taken(draft) for draft in work.drafts))
+        await self._desk.index.drop_all(work.drafts)
+        taken = await spread(self._taken, work.drafts)
         drafts = [
-            replace(draft, booking_id=self._ids.booking_id(self._settings.pool, draft.start))
+            replace(
+                draft, booking_id=self._desk.ids.booking_id(self._desk.settings.pool, draft.start)
+            )
             if gone
             else draft
             for draft, gone in zip(work.drafts, taken, strict=True)
@@ -236,7 +208,7 @@ class SeriesService:
         claims = [
             claim
             for booking in bookings
-            for claim in claims_of(booking, home, claimed_days(booking), self._clock)
+            for claim in claims_of(booking, home, claimed_days(booking), self._desk.clock)
         ]
         seed = NewRoom(found.room.size, found.room.sealed_pin) if found.born else None
         ops: dict[str, list[Op]] = {}
@@ -268,15 +240,15 @@ class SeriesService:
             "booking_ids": [booking.booking_id for booking in made.bookings],
         }
         kind, subject = EventType.SERIES_CREATED, f"series/{made.series_id}"
-        series = self._outbox.event(kind, first.tenant, subject, data, audit=audit)
+        series = self._desk.outbox.event(kind, first.tenant, subject, data, audit=audit)
         at_home = [b for b in made.bookings if home_of(b.booking_id) == home]
         created = EventType.BOOKING_CREATED
-        return [series, *(booking_event(self._outbox, created, b) for b in at_home)]
+        return [series, *(booking_event(self._desk.outbox, created, b) for b in at_home)]
 
     async def on_event(self, event: DomainEvent) -> None:
         """Subscriber: every booking of a series that was committed becomes one, whoever crashed."""
         if event.type is EventType.SERIES_CREATED:
-            await spread(self._calendar.find, [int(n) for n in event.data["booking_ids"]])
+            await spread(self._desk.calendar.find, [int(n) for n in event.data["booking_ids"]])
 
     # -- afterwards --------------------------------------------------------------------------------
 
@@ -289,7 +261,7 @@ class SeriesService:
             raise _unknown(series_id)
         if series.booker != caller.sub and not caller.is_admin:
             raise _unknown(series_id)
-        stored = await spread(self._calendar.find, series.booking_ids)
+        stored = await spread(self._desk.calendar.find, series.booking_ids)
         return series, [each.booking for each in stored if each]
 
     async def cancel(self, caller: Caller, series_id: int, address: str) -> SeriesCancelled:
