@@ -557,13 +557,42 @@ describe('the end of the booked time', () => {
     expect(call.snapshot).toMatchObject({ phase: 'reconnecting', participant: 2 });
   });
 
-  test('is asked for each half minute or so, and more often when it is near', async () => {
+  test('is asked for each half minute or so, and each five seconds while it is counted down', async () => {
     await connected(ten());
     world.looked = booked('running');
-    await world.clock.advance(7 * MINUTE);
-    expect(world.looks).toBe(17);
-    await world.clock.advance(3 * MINUTE);
-    expect(world.looks).toBeGreaterThan(17 + 20);
+    await world.clock.advance(5 * MINUTE);
+    expect(world.looks).toBe(12);
+    // With jitter, between four and six seconds.
+    await world.clock.advance(5 * MINUTE);
+    expect(world.looks).toBe(12 + 73);
+  });
+
+  test('is asked for at once when something suggests a change, and not twice in a row', async () => {
+    await connected(ten());
+    world.looked = booked('running', 15 * MINUTE);
+    await world.clock.advance(2000);
+    call.glance();
+    call.glance();
+    await world.clock.advance(0);
+    expect(world.looks).toBe(1);
+    expect(call.snapshot.ends).toMatchObject({ extended: true });
+    call.glance();
+    await world.clock.advance(1999);
+    expect(world.looks).toBe(1);
+    await world.clock.advance(1);
+    call.glance();
+    expect(world.looks).toBe(2);
+  });
+
+  test('a glance asks no sooner than the API allows, nor once the call is over', async () => {
+    await connected(ten());
+    world.looked = { kind: 'unknown', retryAfterMs: 2 * MINUTE };
+    await world.clock.advance(24_000 + 2 * MINUTE - 1);
+    call.glance();
+    expect(world.looks).toBe(1);
+    call.leave();
+    call.glance();
+    expect(world.looks).toBe(1);
   });
 
   test('is asked for no sooner than the API allows', async () => {
@@ -583,6 +612,32 @@ describe('the end of the booked time', () => {
   });
 });
 
+describe('the other person', () => {
+  test('is said to have been here once they were, until a new stay begins', async () => {
+    await start(granted());
+    world.link.events.joined(false);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', met: false });
+    world.link.events.media(REMOTE);
+    world.link.events.peer(null);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', met: true });
+    call.leave();
+    expect(call.snapshot.met).toBe(false);
+  });
+
+  test('leaving is a reason to ask how the booking fares', async () => {
+    await connected(granted());
+    await world.clock.advance(5000);
+    world.link.events.peer(null);
+    expect(world.looks).toBe(1);
+  });
+});
+
+test('whoever can’t enter is refused before a seat is asked for', () => {
+  call.refuse('not_found');
+  expect(call.snapshot).toMatchObject({ phase: 'denied', reason: 'not_found' });
+  expect(world.asks).toBe(0);
+});
+
 describe('moving to the tokens of an extended call', () => {
   const LONGER = { participant_id: 2, end_time: '2026-06-20T11:15:00Z' };
 
@@ -591,7 +646,7 @@ describe('moving to the tokens of an extended call', () => {
     await connected(granted({}, 240_000));
     world.answers = answers;
     world.looked = booked('running', 900_000);
-    await world.clock.advance(8000);
+    await world.clock.advance(4000);
   }
 
   test('shows the last picture, and no loss', async () => {

@@ -67,3 +67,18 @@ test('a moment is told with its day when that is not today', () => {
     /20.*23:00 – .*21.*00:30$/,
   );
 });
+
+test('Portuguese days have their gender, and are written in full', async () => {
+  vi.stubGlobal('navigator', { languages: ['pt-PT'] });
+  vi.resetModules();
+  const { at: atPt, dayAndTime, onDay } = await import('../src/i18n/time');
+  const now = new Date();
+  const year = now.getFullYear() + 1;
+  const friday = new Date(year, 10, 1, 17, 31);
+  while (friday.getDay() !== 5) friday.setDate(friday.getDate() + 1);
+  const sunday = new Date(friday.getTime() + 2 * 86_400_000);
+  const date = (day: Date) => `${String(day.getDate()).padStart(2, '0')}/11/${year}`;
+  expect(atPt(friday)).toBe(`na sexta-feira, ${date(friday)}, às 17:31`);
+  expect(onDay(sunday)).toBe(`no domingo, ${date(sunday)}, às 17:31`);
+  expect(dayAndTime(sunday)).toBe(`domingo, ${date(sunday)}, às 17:31`);
+});

@@ -17,8 +17,10 @@ export interface Booked {
 }
 
 export type Looked =
-  | { kind: 'booked'; booked: Booked }
-  | { kind: 'unknown'; retryAfterMs: number | null };
+  /** `opensInMs`: by the server's clock; absent when the room's opening is not told. */
+  | { kind: 'booked'; booked: Booked; opensInMs?: number }
+  /** `why`: whoever asks can't enter. */
+  | { kind: 'unknown'; retryAfterMs: number | null; why?: Refusal };
 
 /** Asks how the booking of a call fares. It takes no seat and changes nothing. */
 export async function look(ticket: Ticket, bearer: string | undefined): Promise<Looked> {
@@ -26,13 +28,25 @@ export async function look(ticket: Ticket, bearer: string | undefined): Promise<
     ticket.kind === 'invite'
       ? await showInvite(ticket.token)
       : await bookingById(bearer ?? '', ticket.id);
-  return lookedAt(answer);
+  return lookedAt(answer, ticket.kind);
 }
 
-export function lookedAt({ status, body, retryAfterMs }: Answer<Booked>): Looked {
-  const known = status === 200 && body && !Number.isNaN(Date.parse(body.end_time));
-  return known ? { kind: 'booked', booked: body } : { kind: 'unknown', retryAfterMs };
+export function lookedAt(answer: Answer<Booked>, ticket: Ticket['kind']): Looked {
+  const { status, body, retryAfterMs, serverTime } = answer;
+  if (status === 200 && body && !Number.isNaN(Date.parse(body.end_time))) {
+    const opensInMs = Date.parse(body.opens_at ?? '') - serverTime;
+    return { kind: 'booked', booked: body, ...(Number.isNaN(opensInMs) ? {} : { opensInMs }) };
+  }
+  // An invite may be wrong in more ways, which the question for a seat tells apart.
+  const why = ticket === 'booking' ? REFUSALS[status] : undefined;
+  return { kind: 'unknown', retryAfterMs, ...(why ? { why } : {}) };
 }
+
+const REFUSALS: Partial<Record<number, Refusal>> = {
+  401: 'signed_out',
+  403: 'forbidden',
+  404: 'not_found',
+};
 
 /** Why nobody can enter any more; null while they can. */
 export const closed = (booked: Booked): Refusal | null =>

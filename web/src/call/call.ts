@@ -1,6 +1,6 @@
 import { backoff } from './backoff';
 import { type Booked, closed } from './booked';
-import type { JoinOutcome } from './grant';
+import type { JoinOutcome, Refusal } from './grant';
 import type { CallStats, Link, LinkFailure, Ports } from './ports';
 import { IDLE, type Phase, type Reason, type Snapshot } from './snapshot';
 import { Term } from './term';
@@ -87,11 +87,21 @@ export class Call {
     this.stop('ended', reason);
   }
 
+  /** The API says that this person can't enter, before we asked for a seat. */
+  refuse(why: Refusal): void {
+    this.stop('denied', why);
+  }
+
   /** Does at once what a timer waits to do: the network is back, or the person is impatient. */
   hurry(): void {
     if (!this.cancelAsk) return;
     this.cancelAsk();
     this.ask();
+  }
+
+  /** The person is back, say: how the booking fares is asked for now. */
+  glance(): void {
+    this.term.glance();
   }
 
   /** Moves to a new link, for what we offer has changed in kind. */
@@ -226,7 +236,7 @@ export class Call {
         },
         media: (remote) => {
           if (this.link === link)
-            this.set({ phase: 'connected', remote, moving: false, held: false });
+            this.set({ phase: 'connected', remote, met: true, moving: false, held: false });
         },
         failed: (why) => {
           if (this.link === link) this.lost(why);
@@ -242,6 +252,8 @@ export class Call {
     const say = () => {
       const nobody = { remote: null, peerName: null, moving: false, held: false };
       this.set({ phase: 'waiting_peer', ...nobody });
+      // Or they were shown out: the booking tells.
+      this.glance();
     };
     this.cancelHold?.();
     if (!soonBack) {

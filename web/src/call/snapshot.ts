@@ -26,6 +26,8 @@ export interface Snapshot {
   host: boolean;
   peerName: string | null;
   remote: MediaStream | null;
+  /** The other was here in this stay. */
+  met: boolean;
   /** When the booked time and the call end, once we are in. */
   ends: Ends | null;
   /** The link is being replaced for an extended call: nothing was lost, and it takes a moment. */
@@ -47,6 +49,7 @@ export const IDLE: Snapshot = {
   host: false,
   peerName: null,
   remote: null,
+  met: false,
   ends: null,
   moving: false,
   held: false,

@@ -3,9 +3,11 @@ import { type Booked, finished, type Looked } from './booked';
 import type { Refusal } from './grant';
 
 const CALM_MS = 30_000;
-const NEAR_MS = 10_000;
-/** So long before the booked end, and after it, a change is likely and matters. */
-const NEAR_WITHIN_MS = 180_000;
+const NEAR_MS = 5_000;
+/** So long before the booked end, and after it, it is counted down: a change matters at once. */
+export const COUNTDOWN_MS = 300_000;
+/** Between two questions at the least, whatever suggests another. */
+const GLANCE_MS = 2000;
 /**
  * Before it is too late for fresh tokens, time enough to try again. Not earlier: each move is a
  * moment without the other, and an end that grows several times needs but one.
@@ -61,6 +63,8 @@ export class Term {
   /** The booked end that our tokens were made for. */
   private tokensTime = '';
   private cancelLook = () => {};
+  /** Null while the next question is not planned: one is under way, or there is no link. */
+  private lookFrom: number | null = null;
   private cancelMove = () => {};
   private cancelExpiry = () => {};
   /** Late answers to a question of an earlier link are dropped. */
@@ -92,6 +96,7 @@ export class Term {
   /** The link is gone; what is known of the end stays. */
   pause(): void {
     this.round += 1;
+    this.lookFrom = null;
     this.cancelLook();
     this.cancelMove();
     this.cancelExpiry();
@@ -122,6 +127,13 @@ export class Term {
     this.planMove();
   }
 
+  /** Something suggests that the booking changed: asks now, unless that was just done. */
+  glance(): void {
+    if (this.lookFrom === null || this.ports.clock.now() < this.lookFrom) return;
+    this.cancelLook();
+    void this.look();
+  }
+
   /** The fresh tokens did not come. */
   moveLater(retryAfterMs: number | null): void {
     const delay = Math.max(MOVE_AGAIN_MS, retryAfterMs ?? 0);
@@ -140,13 +152,15 @@ export class Term {
 
   private lookLater(retryAfterMs: number | null): void {
     const left = (this.ends?.bookedAt ?? 0) - this.ports.clock.now();
-    const pace = left < NEAR_WITHIN_MS ? NEAR_MS : CALM_MS;
+    const pace = left < COUNTDOWN_MS ? NEAR_MS : CALM_MS;
     const delay = pace * (0.8 + 0.4 * this.ports.random());
+    this.lookFrom = this.ports.clock.now() + Math.max(GLANCE_MS, retryAfterMs ?? 0);
     this.cancelLook = this.after(Math.max(delay, retryAfterMs ?? 0), () => void this.look());
   }
 
   private async look(): Promise<void> {
     const round = this.round;
+    this.lookFrom = null;
     const looked = await this.ports.look();
     if (round !== this.round) return;
     if (looked.kind === 'booked') this.learn(looked.booked);

@@ -4,7 +4,7 @@ import { Avatar } from '../media/avatar';
 import { LocalMedia } from '../media/localMedia';
 import { currentSession } from '../session';
 import { forget, recall, remember } from '../storage';
-import { look } from './booked';
+import { type Looked, look } from './booked';
 import { Call } from './call';
 import { Copies } from './copies';
 import { JanusLink } from './janus/link';
@@ -20,6 +20,10 @@ interface Stay {
 export interface Wired {
   call: Call;
   media: LocalMedia;
+  /** Hears each answer about the booking, until it is called off. */
+  onLooked(listener: (looked: Looked) => void): () => void;
+  /** Asks how the booking fares. */
+  look(): Promise<Looked>;
   /** The name given at the door. */
   readonly display: string;
   stay(): Stay | null;
@@ -36,7 +40,12 @@ export function wireCall(ticket: Ticket): Wired {
   let display = recall<Stay>(stayKey)?.display ?? '';
   const avatar = new Avatar(() => display || (currentSession()?.name ?? ''));
   const media = new LocalMedia(browserDevices, avatar);
-  const ask = () => look(ticket, currentSession()?.token);
+  const listeners = new Set<(looked: Looked) => void>();
+  const ask = async () => {
+    const looked = await look(ticket, currentSession()?.token);
+    for (const listener of listeners) listener(looked);
+    return looked;
+  };
   const call = new Call({
     join: async () =>
       named(await askToJoin(ticket, seat.nonce, display, currentSession()?.token), ask),
@@ -63,6 +72,11 @@ export function wireCall(ticket: Ticket): Wired {
   return {
     call,
     media,
+    onLooked(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    look: ask,
     get display() {
       return display;
     },

@@ -1,45 +1,55 @@
-import { locale, t } from '.';
+import { language, locale, t } from '.';
 
 const MINUTE_MS = 60_000;
 
-export function clockTime(moment: Date): string {
-  return moment.toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' });
+export function clockTime(moment: Date, timeZone?: string): string {
+  const parts = { hour: '2-digit', minute: '2-digit' } as const;
+  return moment.toLocaleTimeString(locale(), { ...parts, ...zone(timeZone) });
 }
 
-/** By the clock of this browser, or of another zone. */
-export function dayAndTime(moment: Date, timeZone?: string): string {
-  return moment.toLocaleString(locale(), {
-    ...dateOf(moment),
-    hour: '2-digit',
-    minute: '2-digit',
-    ...(timeZone ? { timeZone } : {}),
-  });
+/** For a list, or after «of» and «to». By the clock of this browser, or of another zone. */
+export const dayAndTime = (moment: Date, timeZone?: string): string =>
+  t('dayAndTime', dayTime(moment, timeZone));
+
+export function day(moment: Date, timeZone?: string): string {
+  return moment.toLocaleDateString(locale(), { ...dateOf(moment), ...zone(timeZone) });
 }
 
-export const day = (moment: Date): string => moment.toLocaleDateString(locale(), dateOf(moment));
+const dayTime = (moment: Date, timeZone?: string) => ({
+  day: day(moment, timeZone),
+  time: clockTime(moment, timeZone),
+});
 
-/** The year only when it is another one. */
+const zone = (timeZone?: string) => (timeZone ? { timeZone } : {});
+
+/** The year only when it is another one. Sentences in Portuguese need the weekday in full. */
 function dateOf(moment: Date): Intl.DateTimeFormatOptions {
   const thisYear = moment.getFullYear() === new Date().getFullYear();
+  const portuguese = language() === 'pt';
   return {
-    weekday: 'short',
+    weekday: portuguese ? 'long' : 'short',
     day: 'numeric',
-    month: 'short',
+    month: portuguese ? 'numeric' : 'short',
     ...(thisYear ? {} : { year: 'numeric' }),
   };
 }
 
 /** For the middle of a sentence: at 14:00; on Mon, 5 Oct at 14:00 when that is not today. */
 export const at = (moment: Date, now = new Date()): string =>
-  isSameDay(moment, now)
-    ? t('atTime', { time: clockTime(moment) })
-    : t('atDay', { day: day(moment), time: clockTime(moment) });
+  isSameDay(moment, now) ? t('atTime', { time: clockTime(moment) }) : onDay(moment);
+
+/** As `at`, for whoever reads it on another day. */
+export function onDay(moment: Date): string {
+  // In Portuguese, Saturday and Sunday are masculine, and the other days are not.
+  const weekend = [0, 6].includes(moment.getDay());
+  return t(weekend ? 'atDayMasculine' : 'atDay', dayTime(moment));
+}
 
 /** As `at`: until 14:00. */
 export const until = (moment: Date, now = new Date()): string =>
   isSameDay(moment, now)
     ? t('untilTime', { time: clockTime(moment) })
-    : t('untilDay', { day: day(moment), time: clockTime(moment) });
+    : t('untilDay', dayTime(moment));
 
 export const isSameDay = (a: Date, b: Date): boolean => a.toDateString() === b.toDateString();
 

@@ -15,14 +15,19 @@ const FIELDS: Record<string, Key | undefined> = {
 };
 const MOMENT = /\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)/g;
 
+/** Every room is in use, which another time may help. */
+export const nothingFree = ({ body }: Answer): boolean =>
+  NOTHING_FREE.includes((body as Problem | null)?.code ?? '');
+
 /** What to tell a person about a refused request. */
-export function messageOf({ status, body }: Answer): string {
+export function messageOf(answer: Answer): string {
+  const { status, body } = answer;
   const problem = body as Problem | null;
   if (status === NO_ANSWER) return t('errorNetwork');
   if (status === 401) return t('errorSession');
   if (status === 429) return t('errorThrottled');
   // Nobody here has chosen a room, and its number says nothing to them.
-  if (NOTHING_FREE.includes(problem?.code ?? '')) return t('errorConflict');
+  if (nothingFree(answer)) return t('errorConflict');
   if (TOO_LATE.includes(problem?.code ?? '')) return t('tooLateToChange');
   const opensAt = Date.parse(problem?.opens_at ?? '');
   if (!Number.isNaN(opensAt)) return t('errorTooEarly', { at: at(new Date(opensAt)) });

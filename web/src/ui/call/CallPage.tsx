@@ -57,7 +57,7 @@ function Refused(props: {
       <section class="card center">
         <h1>{t(props.title)}</h1>
         <p class="muted">{t(props.help)}</p>
-        <a class="button primary wide" href="/">
+        <a class="button primary wide" href={props.signIn ? `/${location.hash}` : '/'}>
           {t(props.signIn ? 'signIn' : 'home')}
         </a>
       </section>

@@ -2,9 +2,12 @@ import { useEffect, useMemo } from 'preact/hooks';
 import type { Phase } from '../../call/snapshot';
 import type { Ticket } from '../../call/ticket';
 import { expose, type Wired, wireCall } from '../../call/wire';
+import { currentSession } from '../../session';
+import { GuestLinks } from '../GuestLinks';
 import { useSnapshot } from '../hooks';
 import { Page } from '../Page';
 import { Interlude } from './Interlude';
+import { NotYet } from './NotYet';
 import { PreJoin } from './PreJoin';
 import { Stage } from './Stage';
 import { Status } from './Status';
@@ -19,9 +22,10 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
   const { call, media } = wired;
   const snapshot = useSnapshot(call);
   const mediaState = useSnapshot(media);
-  const booked = useBooked(ticket, call);
+  const door = useBooked(wired);
+  const { booked } = door;
   const host = useHost(ticket, call);
-  useLife(wired);
+  useLife(wired, door.way === 'free');
 
   const over = OVER.includes(snapshot.phase);
   useEffect(() => {
@@ -35,6 +39,8 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
     wired.enter(wired.display);
   };
   const leave = () => call.leave();
+  // The call goes on without this page.
+  const away = snapshot.reason === 'left' || snapshot.reason === 'replaced';
   const { audio, video } = mediaState.problems;
   const blocked = snapshot.phase === 'idle' && audio === 'denied' && video === 'denied';
 
@@ -49,7 +55,17 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
           snapshot={snapshot}
           media={media}
           mediaState={mediaState}
-          inviteUrl={booked?.invite_url ?? null}
+          invites={
+            ticket.kind === 'booking' &&
+            booked && (
+              <GuestLinks
+                booking={ticket.id}
+                token={currentSession()?.token ?? ''}
+                url={booked.invite_url}
+                version={booked}
+              />
+            )
+          }
           host={host}
           onHangUp={leave}
         />
@@ -62,11 +78,13 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
         blocked ? (
           <Status phase="denied" label="statusMediaDenied" />
         ) : (
-          <Status phase={snapshot.phase} />
+          <Status phase={snapshot.phase} {...(away ? { label: 'statusIdle' as const } : {})} />
         )
       }
     >
-      {snapshot.phase === 'idle' ? (
+      {snapshot.phase === 'idle' && door.way !== 'free' ? (
+        <NotYet door={door} />
+      ) : snapshot.phase === 'idle' ? (
         <PreJoin
           media={media}
           state={mediaState}
@@ -87,27 +105,38 @@ export function CallRoom({ ticket }: { ticket: Ticket }) {
 }
 
 /** From the opening of the page to its closing. */
-function useLife(wired: Wired): void {
+function useLife(wired: Wired, free: boolean): void {
   useEffect(() => {
-    const { call, media } = wired;
-    expose(call);
+    if (!free || OVER.includes(wired.call.snapshot.phase)) return;
     const begin = async () => {
       const stay = wired.stay();
-      await media.acquire();
+      await wired.media.acquire();
       // A reload in the middle of a call: the person is in already.
       if (stay) wired.enter(stay.display);
     };
-    const hurry = () => call.hurry();
+    void begin();
+  }, [wired, free]);
+  useEffect(() => {
+    const { call } = wired;
+    expose(call);
+    const hurry = () => {
+      call.hurry();
+      call.glance();
+    };
+    const look = () => {
+      if (document.visibilityState === 'visible') call.glance();
+    };
     const hide = () => call.vanish();
     const show = (event: PageTransitionEvent) => {
       // Taken from the browser's cache, the page is a picture of a call that has ended.
       if (event.persisted) location.reload();
     };
-    void begin();
+    document.addEventListener('visibilitychange', look);
     window.addEventListener('online', hurry);
     window.addEventListener('pagehide', hide);
     window.addEventListener('pageshow', show);
     return () => {
+      document.removeEventListener('visibilitychange', look);
       window.removeEventListener('online', hurry);
       window.removeEventListener('pagehide', hide);
       window.removeEventListener('pageshow', show);

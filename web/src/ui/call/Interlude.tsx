@@ -55,7 +55,7 @@ export function Interlude({ snapshot, onAgain, onHurry, onLeave }: Props) {
           {t('joinAgain')}
         </button>
       )}
-      <a class="button wide" href="/">
+      <a class="button wide" href={reason === 'signed_out' ? `/${location.hash}` : '/'}>
         {t(reason === 'signed_out' ? 'signIn' : 'home')}
       </a>
     </Card>

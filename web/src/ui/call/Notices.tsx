@@ -1,13 +1,11 @@
 import type { Snapshot } from '../../call/snapshot';
-import type { Ends } from '../../call/term';
+import { COUNTDOWN_MS, type Ends } from '../../call/term';
 import { t } from '../../i18n';
 import { countdown, until } from '../../i18n/time';
 import type { MediaState } from '../../media/localMedia';
 import { useForAWhile, useNow, useOnline } from '../hooks';
 import { Throttled } from '../Trouble';
 import { mediaMessage } from './texts';
-
-const NEAR_MS = 5 * 60_000;
 
 /** What a person should know in the middle of a call. It goes away by itself. */
 export function Notices({ snapshot, mediaState }: { snapshot: Snapshot; mediaState: MediaState }) {
@@ -35,7 +33,7 @@ export function Notices({ snapshot, mediaState }: { snapshot: Snapshot; mediaSta
 function Ending({ ends }: { ends: Ends }) {
   const now = useNow(true);
   const { bookedAt, closesAt } = ends;
-  if (bookedAt - now > NEAR_MS) return null;
+  if (bookedAt - now > COUNTDOWN_MS) return null;
   const over = now >= bookedAt;
   return (
     // Each second would be read out aloud.

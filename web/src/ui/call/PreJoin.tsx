@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Booked } from '../../call/booked';
 import { t } from '../../i18n';
-import { span } from '../../i18n/time';
+import { at, span } from '../../i18n/time';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
 import { DeviceButtons } from './DeviceButtons';
 import { mediaMessage } from './texts';
@@ -39,6 +39,9 @@ export function PreJoin({ media, state, booked, asksName, onJoin }: Props) {
           <p class="muted" data-testid="booked-time">
             {span(new Date(booked.start_time), new Date(booked.end_time))}
           </p>
+        )}
+        {booked?.phase === 'scheduled' && booked.opens_at && (
+          <p class="muted">{t('opensAt', { at: at(new Date(booked.opens_at)) })}</p>
         )}
       </div>
       <div class="preview">

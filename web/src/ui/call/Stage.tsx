@@ -1,9 +1,9 @@
+import type { ComponentChildren } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import type { Snapshot } from '../../call/snapshot';
 import { t } from '../../i18n';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
 import { useWakeLock } from '../hooks';
-import { InviteLink } from '../InviteLink';
 import { Controls } from './Controls';
 import { Notices } from './Notices';
 import { Still } from './Still';
@@ -15,14 +15,15 @@ interface Props {
   snapshot: Snapshot;
   media: LocalMedia;
   mediaState: MediaState;
-  inviteUrl: string | null;
+  /** What lets the other in; for the host alone. */
+  invites: ComponentChildren;
   host: Host | null;
   onHangUp(): void;
 }
 
 /** The call itself: the other large, oneself in a corner, the controls below. */
 export function Stage(props: Props) {
-  const { snapshot, media, mediaState, inviteUrl } = props;
+  const { snapshot, media, mediaState } = props;
   const [blocked, setBlocked] = useState(false);
   const preview = usePreview(media, mediaState);
   const noteBlocked = useCallback(() => setBlocked(true), []);
@@ -50,13 +51,8 @@ export function Stage(props: Props) {
           <div class="stage-note">
             <span class="pulse" aria-hidden="true" />
             <h1>{t('statusWaitingPeer')}</h1>
-            <p>{t('waitingPeerHelp')}</p>
-            {inviteUrl && (
-              <>
-                <p>{t('inviteHint')}</p>
-                <InviteLink url={inviteUrl} />
-              </>
-            )}
+            <p>{t(snapshot.met ? 'peerLeftHelp' : 'waitingPeerHelp')}</p>
+            {props.invites}
           </div>
         )}
         {(phase === 'joining' || phase === 'reconnecting') && !moving && (

@@ -1,20 +1,28 @@
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Booking, book } from '../../api/bookings';
 import { Intent } from '../../api/intent';
 import { bookSeries, type Series } from '../../api/series';
 import { t } from '../../i18n';
 import { dayAndTime } from '../../i18n/time';
 import type { Session } from '../../session';
-import { InviteLink } from '../InviteLink';
+import { GuestLinks } from '../GuestLinks';
 import { Trouble } from '../Trouble';
 import { useAction } from '../useAction';
 import { RepeatFields } from './RepeatFields';
+import { type Upcoming, useStillBooked } from './useUpcoming';
 import { WhenFields } from './WhenFields';
 import { fieldsOf, later, proposedStart, type Repeat, seriesOf, startOf, type When } from './when';
 
 type Made = { kind: 'one'; booking: Booking } | { kind: 'series'; series: Series };
 
-export function BookLater(props: { session: Session; onBooked(): void; onSignedOut(): void }) {
+export function BookLater(props: {
+  session: Session;
+  upcoming: Upcoming | null;
+  /** Each tells that a call was cancelled or moved: what was said of one just made is old news. */
+  outdated: number;
+  onBooked(): void;
+  onSignedOut(): void;
+}) {
   const [when, setWhen] = useState<When>(proposed);
   const [repeat, setRepeat] = useState<Repeat>('once');
   const [count, setCount] = useState(4);
@@ -22,6 +30,8 @@ export function BookLater(props: { session: Session; onBooked(): void; onSignedO
   const action = useAction(props.onSignedOut);
   const [intent] = useState(() => new Intent());
   const touched = useRef(false);
+  const one = useStillBooked(made?.kind === 'one' ? made.booking : null, props.upcoming);
+  useEffect(() => setMade(null), [props.outdated]);
 
   /** A page that stood open for hours proposes a time that has not passed. */
   const opened = (open: boolean) => {
@@ -78,10 +88,15 @@ export function BookLater(props: { session: Session; onBooked(): void; onSignedO
         </button>
       </form>
       <Trouble action={action} />
-      {made?.kind === 'one' && (
+      {one && (
         <div class="done" role="status">
-          <p>{t('booked', { when: dayAndTime(new Date(made.booking.start_time)) })}</p>
-          {made.booking.invite_url && <InviteLink url={made.booking.invite_url} />}
+          <p>{t('booked', { when: dayAndTime(new Date(one.start_time)) })}</p>
+          <GuestLinks
+            booking={one.booking_id}
+            token={props.session.token}
+            url={one.invite_url}
+            version={props.upcoming}
+          />
         </div>
       )}
       {made?.kind === 'series' && <SeriesMade series={made.series} />}

@@ -4,24 +4,32 @@ import type { Session } from '../../session';
 import { Throttled } from '../Trouble';
 import { BookingRow } from './BookingRow';
 import { BookLater } from './BookLater';
-import { useUpcoming } from './useUpcoming';
+import type { Reading } from './useUpcoming';
 
 /** A long series would push everything else off the page. */
 const SHOWN = 8;
 
 export function Bookings(props: {
   session: Session;
-  version: number;
+  reading: Reading;
   onChanged(): void;
   onSignedOut(): void;
 }) {
-  const { session, version, onSignedOut } = props;
-  const { upcoming, failed, throttledUntil } = useUpcoming(session.token, version, onSignedOut);
+  const { session, onSignedOut } = props;
+  const { upcoming, failed, throttledUntil } = props.reading;
+  const [outdated, setOutdated] = useState(0);
   const [news, setNews] = useState<string | null>(null);
   const [all, setAll] = useState(false);
 
+  const booked = () => {
+    setNews(null);
+    props.onChanged();
+  };
   const changed = (text: string | null) => {
-    setNews(text);
+    if (text !== null) {
+      setNews(text);
+      setOutdated(outdated + 1);
+    }
     props.onChanged();
   };
   const bookings = upcoming?.bookings ?? [];
@@ -61,7 +69,13 @@ export function Bookings(props: {
           {t('bookingsAll', { n: bookings.length })}
         </button>
       )}
-      <BookLater session={session} onBooked={() => changed(null)} onSignedOut={onSignedOut} />
+      <BookLater
+        session={session}
+        upcoming={upcoming}
+        outdated={outdated}
+        onBooked={booked}
+        onSignedOut={onSignedOut}
+      />
     </section>
   );
 }

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Booking } from '../../api/bookings';
 import { type Invite, inviteQr, revokeInvite, SHARED } from '../../api/invites';
 import { t } from '../../i18n';
-import { dayAndTime } from '../../i18n/time';
+import { onDay } from '../../i18n/time';
 import type { Session } from '../../session';
 import { Dialog } from '../Dialog';
 import { InviteLink } from '../InviteLink';
@@ -107,7 +107,7 @@ const dataUrl = (svg: string) => `data:image/svg+xml;charset=utf-8,${encodeURICo
 
 /** We send no mail: the person's own program does, with the link in it. */
 function mailTo({ email, invite_url }: Invite, booking: Booking): string {
-  const when = dayAndTime(new Date(booking.start_time));
+  const when = onDay(new Date(booking.start_time));
   const subject = encodeURIComponent(t('mailSubject', { when }));
   const body = encodeURIComponent(`${t('mailBody', { when })}\n\n${invite_url}\n`);
   return `mailto:${encodeURIComponent(email ?? '').replace('%40', '@')}?subject=${subject}&body=${body}`;

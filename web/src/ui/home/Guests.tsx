@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Booking } from '../../api/bookings';
 import { Intent } from '../../api/intent';
 import { type Invite, invite, invitesOf, SHARED } from '../../api/invites';
@@ -11,11 +11,15 @@ import { GuestRow } from './GuestRow';
 interface Props {
   booking: Booking;
   session: Session;
+  /** The booking has another link, or one less. */
+  onChanged(): void;
   onSignedOut(): void;
 }
 
 /** Who may enter: whoever holds the shared link, and the guests who have one of their own. */
-export function Guests({ booking, session, onSignedOut }: Props) {
+export function Guests({ booking, session, onChanged, onSignedOut }: Props) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const [revoked, setRevoked] = useState(0);
   const [invites, setInvites] = useState<Invite[] | null>(null);
   const reading = useAction(onSignedOut);
   const { token } = session;
@@ -29,17 +33,36 @@ export function Guests({ booking, session, onSignedOut }: Props) {
       });
   }, [token, id]);
 
-  const added = (one: Invite) => setInvites([...(invites ?? []), one]);
-  const removed = (gone: Invite) =>
+  // The button that asked for it is gone with its row.
+  useEffect(() => {
+    if (revoked > 0) heading.current?.focus();
+  }, [revoked]);
+
+  const added = (one: Invite) => {
+    setInvites([...(invites ?? []), one]);
+    onChanged();
+  };
+  const removed = (gone: Invite) => {
     setInvites((known) => known?.filter((one) => one !== gone) ?? null);
+    setRevoked(revoked + 1);
+    onChanged();
+  };
 
   return (
     <section class="guests" aria-label={t('guests')}>
-      <h3>{t('guests')}</h3>
+      <h3 ref={heading} tabIndex={-1}>
+        {t('guests')}
+      </h3>
+      <p class="muted small">{t('guestsTwo')}</p>
       {invites === null && reading.busy && <p class="muted">{t('loading')}</p>}
       <Trouble action={reading} />
       {invites && (
         <>
+          {invites.length === 0 && (
+            <p role="status" data-testid="nobody-invited">
+              {t('nobodyInvited')}
+            </p>
+          )}
           <ul class="guest-list">
             {inOrder(invites).map((one) => (
               <GuestRow
@@ -70,7 +93,7 @@ function AddGuest({
   session,
   onAdded,
   onSignedOut,
-}: Props & { onAdded(one: Invite): void }) {
+}: Omit<Props, 'onChanged'> & { onAdded(one: Invite): void }) {
   const [name, setName] = useState('');
   const [email, setEmail] = useState('');
   const [intent] = useState(() => new Intent());

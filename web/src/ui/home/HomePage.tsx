@@ -1,11 +1,13 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { authConfig } from '../../api/bookings';
+import { parseFragment } from '../../call/ticket';
 import { t } from '../../i18n';
 import { currentSession, type Session, signOut } from '../../session';
 import { Page } from '../Page';
 import { Bookings } from './Bookings';
 import { SignIn } from './SignIn';
 import { StartCall } from './StartCall';
+import { useUpcoming } from './useUpcoming';
 
 type SignInWay = 'loading' | 'local' | 'elsewhere' | 'unknown';
 
@@ -24,6 +26,13 @@ export function HomePage() {
   useEffect(() => {
     void askWay();
   }, [askWay]);
+
+  // Whoever was sent here from a call to sign in wants to be in that call.
+  const ticket = parseFragment(location.hash);
+  const back = session && ticket?.kind === 'booking' ? ticket.id : null;
+  useEffect(() => {
+    if (back !== null) location.replace(`/call#booking=${back}`);
+  }, [back]);
 
   const changed = () => setChanges((count) => count + 1);
   const leave = () => {
@@ -45,10 +54,7 @@ export function HomePage() {
       }
     >
       {session ? (
-        <>
-          <StartCall session={session} onBooked={changed} onSignedOut={leave} />
-          <Bookings session={session} version={changes} onChanged={changed} onSignedOut={leave} />
-        </>
+        <SignedIn session={session} version={changes} onChanged={changed} onSignedOut={leave} />
       ) : (
         <>
           <p class="tagline">{t('tagline')}</p>
@@ -71,5 +77,22 @@ export function HomePage() {
         </>
       )}
     </Page>
+  );
+}
+
+function SignedIn(props: {
+  session: Session;
+  version: number;
+  onChanged(): void;
+  onSignedOut(): void;
+}) {
+  const { session, version, onChanged, onSignedOut } = props;
+  const reading = useUpcoming(session.token, version, onSignedOut);
+  const common = { session, reading, onSignedOut };
+  return (
+    <>
+      <StartCall {...common} onBooked={onChanged} />
+      <Bookings {...common} onChanged={onChanged} />
+    </>
   );
 }

@@ -69,7 +69,12 @@ export function Manage({ booking, aheadMs, session, onChanged, onSignedOut }: Pr
       </div>
       {!cancels && !changes && <p class="muted small">{t('tooLateToChange')}</p>}
       <Trouble action={action} />
-      <Guests booking={booking} session={session} onSignedOut={onSignedOut} />
+      <Guests
+        booking={booking}
+        session={session}
+        onChanged={() => onChanged(null)}
+        onSignedOut={onSignedOut}
+      />
       {asked === 'cancel' && (
         <CancelBooking {...common} onDone={onChanged} onClose={() => setAsked(null)} />
       )}

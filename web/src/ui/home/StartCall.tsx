@@ -3,17 +3,26 @@ import { type Booking, book, type Wanted } from '../../api/bookings';
 import { Intent } from '../../api/intent';
 import { t } from '../../i18n';
 import type { Session } from '../../session';
-import { InviteLink } from '../InviteLink';
+import { GuestLinks } from '../GuestLinks';
+import { nothingFree } from '../messages';
 import { Trouble } from '../Trouble';
 import { useAction } from '../useAction';
+import { type Reading, useStillBooked } from './useUpcoming';
 import { later } from './when';
 
 const MINUTES = 60;
 /** So long an unanswered wish is still the same one; the API takes starts a little in the past. */
 const SAME_WISH_MS = 120_000;
 
-export function StartCall(props: { session: Session; onBooked(): void; onSignedOut(): void }) {
-  const [booking, setBooking] = useState<Booking | null>(null);
+export function StartCall(props: {
+  session: Session;
+  reading: Reading;
+  onBooked(): void;
+  onSignedOut(): void;
+}) {
+  const { upcoming } = props.reading;
+  const [made, setMade] = useState<Booking | null>(null);
+  const booking = useStillBooked(made, upcoming);
   const action = useAction(props.onSignedOut);
   const [intent] = useState(() => new Intent());
   const wish = useRef<{ at: number; wanted: Wanted } | null>(null);
@@ -28,8 +37,9 @@ export function StartCall(props: { session: Session; onBooked(): void; onSignedO
       intent.send(wanted, (key) => book(props.session.token, wanted, key)),
     );
     if (!intent.isOpen) wish.current = null;
+    if (done?.kind === 'refused' && nothingFree(done.answer)) action.say(t('nothingFreeNow'));
     if (done?.kind !== 'done' || !done.body) return;
-    setBooking(done.body);
+    setMade(done.body);
     props.onBooked();
   };
 
@@ -37,8 +47,12 @@ export function StartCall(props: { session: Session; onBooked(): void; onSignedO
     return (
       <section class="card hero">
         <h1>{t('inviteTitle')}</h1>
-        <p class="muted">{t('inviteHelp')}</p>
-        {booking.invite_url && <InviteLink url={booking.invite_url} />}
+        <GuestLinks
+          booking={booking.booking_id}
+          token={props.session.token}
+          url={booking.invite_url}
+          version={upcoming}
+        />
         <a
           class="button primary wide big"
           data-testid="enter-call"

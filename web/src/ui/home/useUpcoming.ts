@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Booking, upcomingBookings } from '../../api/bookings';
 
 const EVERY_MS = 60_000;
@@ -11,11 +11,17 @@ export interface Upcoming {
   aheadMs: number;
 }
 
+export interface Reading {
+  upcoming: Upcoming | null;
+  failed: boolean;
+  throttledUntil: number | null;
+}
+
 /**
  * The person's calls to come, read again when one is made or changed (a new `version`), when the
  * page is looked at again, and each minute, for what may be done with one depends on the time.
  */
-export function useUpcoming(token: string, version: number, onSignedOut: () => void) {
+export function useUpcoming(token: string, version: number, onSignedOut: () => void): Reading {
   const [upcoming, setUpcoming] = useState<Upcoming | null>(null);
   const [failed, setFailed] = useState(false);
   const [throttledUntil, setThrottledUntil] = useState<number | null>(null);
@@ -33,7 +39,8 @@ export function useUpcoming(token: string, version: number, onSignedOut: () => v
       setThrottledUntil(throttled ? Date.now() + pause : null);
       setFailed(status !== 200 && !throttled);
       if (status === 200) {
-        setUpcoming({ bookings: inOrder(body ?? []), aheadMs: serverTime - Date.now() });
+        const bookings = inOrder(body ?? []);
+        setUpcoming({ bookings, aheadMs: serverTime - Date.now() });
       }
       if (status === 401) onSignedOut();
       else timer = setTimeout(look, Math.max(pause, retryAfterMs ?? 0));
@@ -55,4 +62,15 @@ export function useUpcoming(token: string, version: number, onSignedOut: () => v
 
 function inOrder(bookings: Booking[]): Booking[] {
   return [...bookings].sort((a, b) => Date.parse(a.start_time) - Date.parse(b.start_time));
+}
+
+/**
+ * The booking that was just made, as it is now: null once it has left the list. Until the list has
+ * shown it, it is as it was made.
+ */
+export function useStillBooked(made: Booking | null, upcoming: Upcoming | null): Booking | null {
+  const seen = useRef<number | null>(null);
+  const listed = upcoming?.bookings.find((one) => one.booking_id === made?.booking_id) ?? null;
+  if (listed) seen.current = listed.booking_id;
+  return listed ?? (made && seen.current !== made.booking_id ? made : null);
 }
