@@ -99,6 +99,7 @@ class TokenVerifier:
                 return await self._server(self._api_keys, token)
             claims = await self._claims(token)
             _check_times(claims, self._clock.now(), self._settings.jwt_leeway)
+            _check_factors(claims, demanded=self._settings.operator_mfa)
             return _caller(claims)
         except Refused as reason:
             logs.event("auth.refused", reason=str(reason))
@@ -260,6 +261,14 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12:
         return value
     raise Refused(f"{name} is no time")
+
+
+def _check_factors(claims: Mapping[str, Any], *, demanded: bool) -> None:
+    """An operator's second factor (`amr`, RFC 8176): the issuer's conditional access asks for it."""
+    roles, methods = claims.get("roles"), claims.get("amr")
+    operator = isinstance(roles, list) and "operator" in roles
+    if demanded and operator and not (isinstance(methods, list) and "mfa" in methods):
+        raise Refused("an operator without a second factor")
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:

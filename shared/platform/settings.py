@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     jwt_issuer: str
     jwt_audience: str
     jwt_leeway: timedelta = timedelta(seconds=30)
+    operator_mfa: bool = False
 
     pool: int = Field(default=0, ge=0, le=99)
     compute: Literal["local"] = "local"

@@ -216,6 +216,17 @@ async def test_altered_and_malformed(verifier: TokenVerifier, sign: Sign) -> Non
     await unauthorized(verifier, jwt.encode({}, "another-secret-of-at-least-32-chars", "HS256"))
 
 
+@pytest.mark.parametrize("amr", [None, [], ["pwd"], "mfa"])
+async def test_an_operator_needs_a_second_factor_where_that_is_demanded(
+    settings_of: SettingsOf, clock: ManualClock, sign: Sign, amr: object
+) -> None:
+    strict = TokenVerifier(settings_of(operator_mfa="true"), clock, no_session)
+    await unauthorized(strict, sign(roles=["operator"], amr=amr))
+    operator = await strict.verify(f"Bearer {sign(roles=['operator'], amr=['pwd', 'mfa'])}")
+    assert operator.is_operator
+    assert await strict.verify(f"Bearer {sign(roles=['user'], amr=amr)}")
+
+
 @pytest.mark.parametrize("sub", ["key:1", "timer:fleet_tick", "invite:guest"])
 async def test_nobody_is_named_like_who_is_no_person(
     verifier: TokenVerifier, sign: Sign, sub: str
