@@ -264,7 +264,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
 
 
 def _check_factors(claims: Mapping[str, Any], *, demanded: bool) -> None:
-    """An operator's second factor (`amr`, RFC 8176): the issuer's conditional access asks for it."""
+    """An operator's second factor (`amr`, RFC 8176), which conditional access asks for."""
     roles, methods = claims.get("roles"), claims.get("amr")
     operator = isinstance(roles, list) and "operator" in roles
     if demanded and operator and not (isinstance(methods, list) and "mfa" in methods):
