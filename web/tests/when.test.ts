@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fieldsOf, proposedStart, seriesOf, startOf } from '../src/ui/home/when';
+import { fieldsOf, MOST, noticeOf, proposedStart, seriesOf, startOf } from '../src/ui/home/when';
 
 const before = process.env.TZ;
 
@@ -62,7 +62,29 @@ describe('a series', () => {
     expect(seriesOf(when('2026-10-18', '09:00'), 'daily', 3).rrule).toBe('FREQ=DAILY;COUNT=3');
   });
 
+  test.each([
+    ['daily', 1],
+    ['weekly', 7],
+  ] as const)('that is %s ends within a year', (repeat, days) => {
+    expect((MOST[repeat] - 1) * days).toBeLessThanOrEqual(366 - 7);
+    expect(MOST[repeat]).toBeLessThanOrEqual(104);
+  });
+
   test('may go past midnight', () => {
     expect(seriesOf(when('2026-12-31', '23:30'), 'daily', 2).end_time).toBe('2027-01-01T00:30:00');
+  });
+});
+
+describe('the notice that a change needs', () => {
+  const start_time = '2026-06-20T10:00:00Z';
+
+  test('is what a booking tells', () => {
+    const told = { start_time, cancel_until: '2026-06-20T08:00:00Z' };
+    expect(noticeOf([{ start_time }, told])).toBe(2 * 3_600_000);
+  });
+
+  test('is an hour when none tells', () => {
+    expect(noticeOf([])).toBe(3_600_000);
+    expect(noticeOf([{ start_time, cancel_until: null }])).toBe(3_600_000);
   });
 });

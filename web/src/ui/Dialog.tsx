@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { focusUnlessElsewhere } from './focus';
 
 /** A question that wants an answer first. The browser keeps the focus in it, and gives it back. */
 export function Dialog(props: {
@@ -12,8 +13,13 @@ export function Dialog(props: {
   const title = useId();
   useLayoutEffect(() => {
     const element = dialog.current;
+    const opener = document.activeElement;
     element?.showModal();
-    return () => element?.close();
+    return () => {
+      element?.close();
+      // The opener may have been disabled at that moment, as buttons are while they work.
+      requestAnimationFrame(() => focusUnlessElsewhere(opener));
+    };
   }, []);
   return (
     <dialog

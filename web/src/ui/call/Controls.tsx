@@ -1,8 +1,9 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Ends } from '../../call/term';
 import { t } from '../../i18n';
 import { canShareScreen } from '../../media/acquire';
 import type { LocalMedia, MediaState } from '../../media/localMedia';
+import { focusUnlessElsewhere } from '../focus';
 import { useNow } from '../hooks';
 import { ClockIcon, HangUpIcon, ScreenIcon } from '../icons';
 import { DeviceButtons } from './DeviceButtons';
@@ -26,11 +27,19 @@ export function Controls({ media, state, host, ends, onHangUp }: Props) {
   // Once its time has passed, the call has its grace and no more.
   const running = ends !== null && now < ends.bookedAt ? ends : null;
 
+  const clock = useRef<HTMLButtonElement>(null);
+  const hangUp = useRef<HTMLButtonElement>(null);
+  const open = extending && host !== null && running !== null;
+
+  // Also when the time runs out meanwhile, and the clock goes with it.
+  useEffect(() => {
+    if (!open) return;
+    return () => focusUnlessElsewhere(clock.current, hangUp.current);
+  }, [open]);
+
   return (
     <div class="controls">
-      {extending && host && running && (
-        <Extend ends={running} host={host} onClose={() => setExtending(false)} />
-      )}
+      {open && <Extend ends={running} host={host} onClose={() => setExtending(false)} />}
       <div class="controls-row" role="toolbar" aria-label={t('controls')}>
         <DeviceButtons media={media} state={state} />
         {canShareScreen() && (
@@ -47,6 +56,7 @@ export function Controls({ media, state, host, ends, onHangUp }: Props) {
         )}
         {host && running && (
           <button
+            ref={clock}
             type="button"
             class={extending ? 'round active' : 'round'}
             data-testid="extend"
@@ -59,6 +69,7 @@ export function Controls({ media, state, host, ends, onHangUp }: Props) {
           </button>
         )}
         <button
+          ref={hangUp}
           type="button"
           class="round danger"
           data-testid="hang-up"

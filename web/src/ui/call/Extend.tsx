@@ -3,6 +3,7 @@ import type { Booking } from '../../api/bookings';
 import type { Ends } from '../../call/term';
 import { t } from '../../i18n';
 import { at, duration, until } from '../../i18n/time';
+import { focusUnlessElsewhere } from '../focus';
 import { freeUntil, whyNotLonger } from '../messages';
 import { Throttled } from '../Trouble';
 import { useAction } from '../useAction';
@@ -29,6 +30,14 @@ export function Extend(props: { ends: Ends; host: Host; onClose(): void }) {
     document.addEventListener('keydown', close);
     return () => document.removeEventListener('keydown', close);
   }, []);
+
+  // A button that works is disabled, and lets go of the focus.
+  useEffect(() => {
+    if (action.busy) return;
+    const found =
+      panel.current?.querySelector('.primary') ?? panel.current?.querySelector('button');
+    focusUnlessElsewhere(found);
+  }, [action.busy]);
 
   const extend = async (to: Date) => {
     setWhy(null);

@@ -11,7 +11,17 @@ import { useAction } from '../useAction';
 import { RepeatFields } from './RepeatFields';
 import { type Upcoming, useStillBooked } from './useUpcoming';
 import { WhenFields } from './WhenFields';
-import { fieldsOf, later, proposedStart, type Repeat, seriesOf, startOf, type When } from './when';
+import {
+  fieldsOf,
+  later,
+  MOST,
+  noticeOf,
+  proposedStart,
+  type Repeat,
+  seriesOf,
+  startOf,
+  type When,
+} from './when';
 
 type Made = { kind: 'one'; booking: Booking } | { kind: 'series'; series: Series };
 
@@ -36,6 +46,10 @@ export function BookLater(props: {
   /** A page that stood open for hours proposes a time that has not passed. */
   const opened = (open: boolean) => {
     if (open && !touched.current) setWhen(proposed());
+  };
+  const repeatBy = (wanted: Repeat) => {
+    setRepeat(wanted);
+    if (wanted !== 'once') setCount(Math.min(count, MOST[wanted]));
   };
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -77,12 +91,13 @@ export function BookLater(props: {
       <form class="later" onSubmit={(event) => void submit(event)}>
         <WhenFields
           value={when}
+          noticeMs={noticeOf(props.upcoming?.bookings ?? [])}
           onChange={(value) => {
             touched.current = true;
             setWhen(value);
           }}
         />
-        <RepeatFields repeat={repeat} count={count} onRepeat={setRepeat} onCount={setCount} />
+        <RepeatFields repeat={repeat} count={count} onRepeat={repeatBy} onCount={setCount} />
         <button type="submit" class="button" data-testid="book" disabled={action.busy}>
           {t('book')}
         </button>

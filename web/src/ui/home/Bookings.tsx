@@ -1,6 +1,7 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../../i18n';
 import type { Session } from '../../session';
+import { focusUnlessElsewhere } from '../focus';
 import { Throttled } from '../Trouble';
 import { BookingRow } from './BookingRow';
 import { BookLater } from './BookLater';
@@ -18,6 +19,9 @@ export function Bookings(props: {
   const { session, onSignedOut } = props;
   const { upcoming, failed, throttledUntil } = props.reading;
   const [outdated, setOutdated] = useState(0);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const opener = useRef<EventTarget | null>(null);
+  const moved = useRef(false);
   const [news, setNews] = useState<string | null>(null);
   const [all, setAll] = useState(false);
 
@@ -29,15 +33,29 @@ export function Bookings(props: {
     if (text !== null) {
       setNews(text);
       setOutdated(outdated + 1);
+      moved.current = true;
     }
     props.onChanged();
   };
+  // The row of a changed call is elsewhere in the new list, or gone.
+  useEffect(() => {
+    if (!moved.current) return;
+    moved.current = false;
+    focusUnlessElsewhere(opener.current as Element | null, heading.current);
+  }, [upcoming]);
   const bookings = upcoming?.bookings ?? [];
   const shown = all ? bookings : bookings.slice(0, SHOWN);
 
   return (
-    <section class="card">
-      <h2>{t('bookingsTitle')}</h2>
+    <section
+      class="card"
+      onFocusIn={({ target }) => {
+        if (target instanceof Element && !target.closest('dialog')) opener.current = target;
+      }}
+    >
+      <h2 ref={heading} tabIndex={-1}>
+        {t('bookingsTitle')}
+      </h2>
       {failed && (
         <p class="problem" role="alert">
           {t('bookingsFailed')}

@@ -1,8 +1,5 @@
 import { t } from '../../i18n';
-import type { Repeat } from './when';
-
-/** The API books at most so many at once. */
-const MOST = 104;
+import { MOST, type Repeat } from './when';
 
 export function RepeatFields(props: {
   repeat: Repeat;
@@ -34,7 +31,7 @@ export function RepeatFields(props: {
             data-testid="repeat-count"
             required
             min={2}
-            max={MOST}
+            max={MOST[props.repeat]}
             step={1}
             value={props.count}
             onInput={(event) => props.onCount(event.currentTarget.valueAsNumber)}

@@ -7,7 +7,7 @@ import { Dialog } from '../Dialog';
 import { Trouble } from '../Trouble';
 import { useAction } from '../useAction';
 import { WhenFields } from './WhenFields';
-import { fieldsOf, later, startOf, type When } from './when';
+import { fieldsOf, later, noticeOf, startOf, type When } from './when';
 
 interface Props {
   booking: Booking;
@@ -46,7 +46,7 @@ export function Reschedule({ booking, session, when, onDone, onClose, onSignedOu
     <Dialog title={t('rescheduleTitle')} testid="reschedule-dialog" onClose={onClose}>
       <p class="muted">{t(booking.series_id ? 'rescheduleOne' : 'rescheduleHelp', { when })}</p>
       <form class="later" onSubmit={(event) => void submit(event)}>
-        <WhenFields value={wanted} onChange={setWanted} />
+        <WhenFields value={wanted} noticeMs={noticeOf([booking])} onChange={setWanted} />
         <Trouble action={action} />
         <div class="dialog-actions">
           <button type="button" class="button" disabled={action.busy} onClick={onClose}>

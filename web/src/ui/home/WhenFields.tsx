@@ -1,11 +1,18 @@
 import { t } from '../../i18n';
 import { duration } from '../../i18n/time';
-import { fieldsOf, type When } from './when';
+import { useNow } from '../hooks';
+import { fieldsOf, startOf, type When } from './when';
 
 const DURATIONS = [15, 30, 45, 60, 90, 120];
 
 /** Day, time and how long, in one row where there is room. */
-export function WhenFields({ value, onChange }: { value: When; onChange(value: When): void }) {
+export function WhenFields(props: {
+  value: When;
+  /** So long before its start a call may still be changed, in ms. */
+  noticeMs: number;
+  onChange(value: When): void;
+}) {
+  const { value, noticeMs, onChange } = props;
   const lengths = DURATIONS.includes(value.minutes)
     ? DURATIONS
     : [...DURATIONS, value.minutes].sort((a, b) => a - b);
@@ -49,6 +56,19 @@ export function WhenFields({ value, onChange }: { value: When; onChange(value: W
           ))}
         </select>
       </label>
+      <TooSoon value={value} noticeMs={noticeMs} />
     </>
+  );
+}
+
+/** A call that starts so soon is locked once it is booked. */
+function TooSoon({ value, noticeMs }: { value: When; noticeMs: number }) {
+  const now = useNow(true);
+  const start = startOf(value, new Date(now));
+  const soon = start instanceof Date && start.getTime() - now <= noticeMs;
+  return (
+    <p class="too-soon small" role="status" data-testid="too-soon">
+      {soon && t('tooSoonToChange', { time: duration(noticeMs / 60_000) })}
+    </p>
   );
 }

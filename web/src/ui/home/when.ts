@@ -7,6 +7,9 @@ export interface When {
 
 export type Repeat = 'once' | 'weekly' | 'daily';
 
+/** The API books at most so many at once, and no later than a year from now. */
+export const MOST: Record<Repeat, number> = { once: 1, weekly: 52, daily: 104 };
+
 const HOUR_MS = 3_600_000;
 /** Bookings may usually be cancelled until an hour before: what we propose still can be, for a while. */
 const PROPOSED_AHEAD_MS = 1.5 * HOUR_MS;
@@ -37,6 +40,18 @@ export function startOf({ date, time }: When, now: Date): Start {
   if (Number.isNaN(start.getTime())) return 'malformed';
   if (fieldsOf(start).time !== time) return 'skipped';
   return start.getTime() < now.getTime() ? 'past' : start;
+}
+
+/** How long before its start a call may still be changed, where nothing has told otherwise. */
+const NOTICE_MS = HOUR_MS;
+
+/** The notice of the first booking that tells it, in ms. */
+export function noticeOf(bookings: { start_time: string; cancel_until?: string | null }[]): number {
+  for (const { start_time, cancel_until } of bookings) {
+    const notice = Date.parse(start_time) - Date.parse(cancel_until ?? '');
+    if (notice >= 0) return notice;
+  }
+  return NOTICE_MS;
 }
 
 export const later = (start: Date, minutes: number): Date =>
