@@ -37,6 +37,7 @@ RULED = {
     "api_keys_list",
     "audit_list",
     "bookings_create",
+    "bookings_extend",
     "bookings_reschedule",
     "invites_create",
     "rooms_availability",
