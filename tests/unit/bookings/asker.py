@@ -46,7 +46,7 @@ class Asker(RuleBasedStateMachine):
             over(FakeTables()), over(FakeQueues()), local_vms=1, vm_capacity=CAPACITY
         )
         self.services = self.world.services
-        self.services.series._contention._pause = _at_once
+        self.services.series._desk.contention._pause = _at_once
         self.model = Model(CAPACITY)
         self.first_rooms: list[int] = []
 
@@ -214,7 +214,7 @@ class Asker(RuleBasedStateMachine):
         item, now = self.pick(pick), self.world.now
         if not item.series:
             return
-        every = [i for i in self.items if i.series == item.series]
+        every = [i for i in self.items if i.series == item.series and i.state != "cancelled"]
         codes = {i.number: self.model.cancel_code(i, now, True) for i in every}
         self.armed(fault)
         answer, code = self.ask(self.services.series.cancel(ADMIN, item.series, ""))
@@ -244,7 +244,8 @@ class Asker(RuleBasedStateMachine):
         if open_ and to == item.slot and found.room_id == item.room:
             return
         self.right_room(found.room_id, legal)
-        self.follow(item, "", False, start=to[0], end=to[1], room=found.room_id)
+        asked = item.asked or bool(room)
+        self.follow(item, "", False, start=to[0], end=to[1], room=found.room_id, asked=asked)
 
     def extend(self, pick: int, hours: int, fault: Any) -> None:
         item, now = self.pick(pick, running=True), self.world.now

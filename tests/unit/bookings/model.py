@@ -15,7 +15,7 @@ Slot = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Item:
-    """A booking. `asked`: its room was chosen by its booker when it was made."""
+    """A booking. `asked`: its room was chosen by its booker, when it was made or moved."""
 
     number: int
     who: str
