@@ -34,7 +34,7 @@ SECRETS = {
     "SUROGA_JANUS_KEY": "j" * 32,
     "SUROGA_JWT_SECRET": "s" * 32,
 }
-NOT_OURS = ("fleet_tick", "fleet_wake", "calendar_sweep")
+NOT_OURS = ("fleet_tick", "fleet_wake", "bookings_remind", "calendar_sweep")
 """Functions that begin by themselves and have nothing to do with a race; a test may fire them."""
 
 AHEAD = """
@@ -96,9 +96,21 @@ class Host:
 
 
 class Hosts:
-    """`count` hosts on one storage, all with the settings given as `SUROGA_...`."""
+    """`count` hosts on one storage, all with the settings given as `SUROGA_...`.
 
-    def __init__(self, folder: Path, connection: str, count: int, **settings: object) -> None:
+    Without `relays` they take no messages: one that a killed host had taken would come back after
+    half a minute.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        connection: str,
+        count: int,
+        *,
+        relays: bool = True,
+        **settings: object,
+    ) -> None:
         self._folder = folder
         self._numbers = itertools.count()
         self._environment = {
@@ -115,18 +127,20 @@ class Hosts:
             **{f"AzureWebJobs.{name}.Disabled": "true" for name in NOT_OURS},
             **{f"SUROGA_{name.upper()}": str(value) for name, value in settings.items()},
         }
-        self.all = [self._host(timedelta(0)) for _ in range(count)]
+        self.all = [self._host(timedelta(0), relays) for _ in range(count)]
         self._wait(self.all)
 
-    def add(self, ahead: timedelta = timedelta(0)) -> Host:
-        host = self._host(ahead)
+    def add(self, ahead: timedelta) -> Host:
+        """One that takes messages too."""
+        host = self._host(ahead, relays=True)
         self.all.append(host)
         self._wait([host])
         return host
 
-    def _host(self, ahead: timedelta) -> Host:
+    def _host(self, ahead: timedelta, relays: bool) -> Host:
         folder = self._folder / f"host-{next(self._numbers)}"
-        return Host(folder, self._environment, ahead)
+        off = {"AzureWebJobs.outbox_relay.Disabled": "false" if relays else "true"}
+        return Host(folder, self._environment | off, ahead)
 
     def _wait(self, hosts: Iterable[Host]) -> None:
         try:

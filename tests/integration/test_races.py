@@ -58,8 +58,8 @@ def hosts(storage: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def narrow(storage: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    folder = tmp_path_factory.mktemp("narrow")
-    started = Hosts(folder, storage.connection, 2, pool=1, local_vms=1, vm_capacity=NARROW)
+    folder, settings = tmp_path_factory.mktemp("narrow"), {"local_vms": 1, "vm_capacity": NARROW}
+    started = Hosts(folder, storage.connection, 2, relays=False, pool=1, **settings)
     started.add(ahead=AHEAD)
     yield started
     started.stop()
@@ -242,7 +242,6 @@ async def test_a_host_that_is_killed_leaves_nothing_behind(
     nights, first = 20, 200
     days = range(first, first + 2 * nights)
     bodies = [interval(midnight(day + 1) - timedelta(minutes=30), 60) for day in days[::2]]
-
     some = asyncio.Semaphore(8)
 
     async def book(host: Host, night: int, key: str) -> Answer:
