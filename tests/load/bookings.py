@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from shared.platform.queues_azure import AzureQueues
 from shared.platform.tables_azure import AzureTables
@@ -27,7 +28,9 @@ from tests.load.operations import OPERATIONS, Operation, Site
 
 SIZES = (10, 1_000, 100_000)
 SIZES_AHEAD = (10, 1_000, 10_000)
-ROUNDS = 40
+ROUNDS = 20
+FIRST_AHEAD = 50
+"""Of the pools with bookings ahead."""
 
 
 @dataclass
@@ -52,16 +55,10 @@ def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
+T = TypeVar("T")
+
 Costs = dict[str, Cost]
 """By operation."""
-
-
-@dataclass
-class Figures:
-    past: dict[int, Costs] = field(default_factory=dict)
-    ahead: dict[int, Costs] = field(default_factory=dict)
-    """Each by how many bookings there are, of other days."""
-    contest: Contest | None = None
 
 
 async def cost(site: Site, operation: Operation, rounds: int) -> Cost:
@@ -94,28 +91,32 @@ async def _timed(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def measure(
-    azurite: Azurite, sizes: tuple[int, ...], sizes_ahead: tuple[int, ...], rounds: int
-) -> Figures:
+    azurite: Azurite, sizes: tuple[int, ...], rounds: int, *, ahead: bool = False
+) -> dict[int, Costs]:
     """One size after the other into the same tables, each with a pool and a booker of its own. With
     no `rounds` it counts and times nothing."""
-    tables, queues = AzureTables(azurite.connection), AzureQueues(azurite.connection)
-    figures = Figures()
-    pools = itertools.count(1)
-    for found, some, ahead in (
-        (figures.past, sizes, False),
-        (figures.ahead, sizes_ahead, True),
-    ):
-        for size in some:
-            site = Site(next(pools), tables, queues)
+    found = {}
+    async with _ports(azurite) as ports:
+        for pool, size in enumerate(sizes, start=FIRST_AHEAD if ahead else 1):
+            site = Site(pool, *ports)
             pattern = await site.open()
             print(f"{size:,} bookings {'ahead' if ahead else 'past'}", file=sys.stderr)
-            await fill(azurite, tables, pattern, site.began, size, ahead=ahead)
+            await fill(azurite, ports[0], pattern, site.began, size, ahead=ahead)
             found[size] = await _costs(site, rounds)
-    if rounds:
-        figures.contest = await contest(Site(next(pools), tables, queues))
+    return found
+
+
+async def compete(azurite: Azurite) -> Contest:
+    async with _ports(azurite) as ports:
+        return await contest(Site(0, *ports))
+
+
+@asynccontextmanager
+async def _ports(azurite: Azurite) -> AsyncIterator[tuple[AzureTables, AzureQueues]]:
+    tables, queues = AzureTables(azurite.connection), AzureQueues(azurite.connection)
+    yield tables, queues
     await tables.close()
     await queues.close()
-    return figures
 
 
 async def _costs(site: Site, rounds: int) -> Costs:
@@ -124,19 +125,12 @@ async def _costs(site: Site, rounds: int) -> Costs:
     return {name: await cost(site, operation, rounds) for name, operation in OPERATIONS.items()}
 
 
-def report(figures: Figures) -> str:
-    lines = [*_table("past", figures.past), "", *_table("ahead", figures.ahead), ""]
-    lines.append("p50, p95: times those of a range query of the day, on the same table")
-    if figures.contest:
-        lines += ["", *figures.contest.lines()]
-    return "\n".join(lines)
-
-
-def _table(where: str, by_size: dict[int, Costs]) -> list[str]:
+def table(where: str, by_size: dict[int, Costs]) -> str:
     lines = [_line("", *(f"{size:,} bookings {where}" for size in by_size), width=38)]
     lines.append(_line("operation", *["requests waits rows  p50  p95"] * len(by_size), width=38))
     rows = {name: [_cells(costs[name]) for costs in by_size.values()] for name in OPERATIONS}
-    return lines + [_line(name, *cells, width=38) for name, cells in rows.items()]
+    lines += [_line(name, *cells, width=38) for name, cells in rows.items()]
+    return "\n".join([*lines, "p50, p95: times those of a range query of the day, same table", ""])
 
 
 def _cells(cost: Cost) -> str:
@@ -154,9 +148,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that each is measured")
     arguments = parser.parse_args()
     sizes = (*(size for size in SIZES if size < arguments.past), arguments.past)
+    rounds = arguments.rounds
+    print(table("past", _on_azurite(lambda azurite: measure(azurite, sizes, rounds))))
+    ahead = _on_azurite(lambda azurite: measure(azurite, SIZES_AHEAD, rounds, ahead=True))
+    print(table("ahead", ahead))
+    print("\n".join(_on_azurite(compete).lines()))
+
+
+def _on_azurite(work: Callable[[Azurite], Coroutine[Any, Any, T]]) -> T:
+    """A new one each time: with many rows Azurite gets slow."""
     azurite = Azurite(in_memory=True)
     try:
-        print(report(asyncio.run(measure(azurite, sizes, SIZES_AHEAD, arguments.rounds))))
+        return asyncio.run(work(azurite))
     finally:
         azurite.destroy()
 
