@@ -274,7 +274,7 @@ class Joining:
             participant_id=visit.participant_id,
             display=visit.display,
             host=host,
-            janus_url=located.janus_url,
+            janus_url=located.janus_urls[0],
             session_token=session_token(secret, expires),
             room_token=room_token(secret, room.room_id, expires),
             pin=self._bookings.password(room),

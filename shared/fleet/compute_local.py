@@ -13,12 +13,12 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from shared.fleet.compute import ComputeError, Machine, Power
+from shared.fleet.compute import ComputeError, Machine, Power, Progress
 from shared.janus import config, process
 from shared.janus.keys import vm_keys
 from shared.platform.settings import Settings
@@ -44,24 +44,29 @@ class LocalCompute:
         # Stopping takes seconds: it should not keep `machines` waiting for a thread.
         self._power_threads = ThreadPoolExecutor(settings.local_vms, "local-vm")
 
-    async def machines(self) -> list[Machine]:
+    async def machines(self, look: Collection[str] | None = None) -> list[Machine]:
+        """Looking costs nothing here: the power of all is told."""
         return await asyncio.to_thread(self._machines)
 
-    async def start(self, name: str) -> None:
-        await self._change(name, self._start)
+    async def start(self, name: str) -> str:
+        return await self._change(name, self._start)
 
-    async def deallocate(self, name: str) -> None:
+    async def deallocate(self, name: str) -> str:
         """Returns when the process is gone: after 4 s at most, as a rule in less than one."""
-        await self._change(name, self._stop)
+        return await self._change(name, self._stop)
 
-    async def restart(self, name: str) -> None:
-        await self._change(name, self._restart)
+    async def restart(self, name: str) -> str:
+        return await self._change(name, self._restart)
 
-    async def _change(self, name: str, change: Callable[[str], None]) -> None:
+    async def follow(self, operation: str) -> Progress:
+        return "done"
+
+    async def _change(self, name: str, change: Callable[[str], None]) -> str:
         if name not in self._names:
             raise ComputeError("not_found", f"There is no machine {name}")
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._power_threads, partial(self._locked, name, change))
+        return ""
 
     def _locked(self, name: str, change: Callable[[str], None]) -> None:
         try:
@@ -95,7 +100,7 @@ class LocalCompute:
             pool=self._settings.pool,
             capacity=self._settings.vm_capacity,
             power=power,
-            janus_url=f"ws://{self._settings.local_vm_host}:{port}",
+            janus_urls=(f"ws://{self._settings.local_vm_host}:{port}",),
             admin_url=f"http://{_ADMIN_IP}:{port + 1}/admin",
             reason=reason,
         )

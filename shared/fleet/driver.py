@@ -117,7 +117,7 @@ class Driver:
             return await self._unready(task, error), False
         if vm.state is VmState.DEALLOCATING and not task.staying:
             return vm, True  # it did not stop: another try is due, not another start
-        same = (vm.janus_url, vm.admin_url) == (machine.janus_url, machine.admin_url)
+        same = (vm.janus_urls, vm.admin_url) == (machine.janus_urls, machine.admin_url)
         if vm.state is VmState.READY and same:
             return vm, True
         ready = replace(
@@ -128,7 +128,7 @@ class Driver:
             failures=0,
             stop_failed=False,
             unready=False,
-            janus_url=machine.janus_url,
+            janus_urls=machine.janus_urls,
             admin_url=machine.admin_url,
         )
         started = vm.state is not VmState.READY and not vm.unready

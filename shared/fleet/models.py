@@ -1,7 +1,8 @@
-"""What the fleet remembers of its machines, and which machine carries which booking."""
+"""What the fleet remembers of its machines: rows of one partition a pool, read in one query."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,70 +16,103 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class VmState(StrEnum):
-    """READY means that Janus answers in signed mode, not that the machine is running."""
+    """READY means that Janus answers in signed mode, not that the machine is running. DRAINING: it
+    is, and takes no more bookings; those that it carries go on."""
 
     DEALLOCATED = "deallocated"
     STARTING = "starting"
     READY = "ready"
+    DRAINING = "draining"
     DEALLOCATING = "deallocating"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Vm:
-    """`since` and `reason` tell of the present state. `needed_until` is the end of the last booking
-    that was here, without the margin. `retry_at` holds back a machine that failed. `unready`: it
-    was ready, and its Janus answers no longer."""
+    """A machine as the reconciler left it."""
 
     name: str
     state: VmState = VmState.DEALLOCATED
     since: datetime = EPOCH
+    """Since when it is in this state; `reason` says why."""
     reason: str = ""
     needed_until: datetime = EPOCH
+    """The end of the last booking that was here, without the margin."""
     retry_at: datetime = EPOCH
+    """Until then a machine that failed is left alone."""
     failures: int = 0
+    """Starts that failed in a row."""
     stop_failed: bool = False
     unready: bool = False
-    janus_url: str = ""
+    """It was ready, and its Janus answers no longer."""
+    accepting: bool = True
+    """Whether its Janus opens new sessions."""
+    on_since: datetime = EPOCH
+    """The beginning of the stretch of on-time that the ledger does not have yet; EPOCH: it is off.
+    """
+    operation: str = ""
+    """What `Compute.follow` takes, while something is under way."""
+    janus_urls: tuple[str, ...] = ()
     admin_url: str = ""
+    capacity: int = 0
+    region: str = ""
+    spot: bool = False
     etag: str = ""
 
     @property
     def rk(self) -> str:
         return f"v|{self.name}"
 
+    @property
+    def janus_url(self) -> str:
+        return self.janus_urls[0]
+
+    @property
+    def serving(self) -> bool:
+        """Its Janus answers."""
+        return self.state in (VmState.READY, VmState.DRAINING)
+
+    @property
+    def on(self) -> bool:
+        """It costs money."""
+        return self.on_since > EPOCH
+
     def to_row(self) -> dict[str, Value]:
         return {
             "name": self.name,
             "state": self.state.value,
-            "since": iso(self.since),
-            "reason": self.reason,
-            "needed_until": iso(self.needed_until),
-            "retry_at": iso(self.retry_at),
-            "failures": self.failures,
-            "stop_failed": self.stop_failed,
-            "unready": self.unready,
-            "janus_url": self.janus_url,
-            "admin_url": self.admin_url,
+            **{name: iso(getattr(self, name)) for name in _VM_TIMES},
+            **{name: getattr(self, name) for name in _VM_PLAIN},
+            "janus_urls": json.dumps(self.janus_urls),
         }
 
     @classmethod
     def from_row(cls, row: Row) -> Vm:
         data: Mapping[str, Any] = row.data
+        times: dict[str, Any] = {name: parse(data[name]) for name in _VM_TIMES}
         return cls(
             name=data["name"],
             state=VmState(data["state"]),
-            since=parse(data["since"]),
-            reason=data["reason"],
-            needed_until=parse(data["needed_until"]),
-            retry_at=parse(data["retry_at"]),
-            failures=data["failures"],
-            stop_failed=data["stop_failed"],
-            unready=data["unready"],
-            janus_url=data["janus_url"],
-            admin_url=data["admin_url"],
+            janus_urls=tuple(json.loads(data["janus_urls"])),
             etag=row.etag,
+            **times,
+            **{name: data[name] for name in _VM_PLAIN},
         )
+
+
+_VM_TIMES = ("since", "needed_until", "retry_at", "on_since")
+_VM_PLAIN = (
+    "reason",
+    "failures",
+    "stop_failed",
+    "unready",
+    "accepting",
+    "operation",
+    "admin_url",
+    "capacity",
+    "region",
+    "spot",
+)
 
 
 def held_back(vm: Vm | None, now: datetime) -> bool:
@@ -88,7 +122,7 @@ def held_back(vm: Vm | None, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A booking on a machine. `made` says that its room was made there."""
+    """A booking on a machine, `since` when it was put there. `made`: its room is there too."""
 
     booking_id: int
     vm: str
@@ -96,6 +130,7 @@ class Placement:
     tenant: str
     start: datetime
     end: datetime
+    since: datetime
     made: bool = False
     etag: str = ""
 
@@ -111,6 +146,7 @@ class Placement:
             "tenant": self.tenant,
             "start": iso(self.start),
             "end": iso(self.end),
+            "since": iso(self.since),
             "made": self.made,
         }
 
@@ -124,9 +160,80 @@ class Placement:
             tenant=data["tenant"],
             start=parse(data["start"]),
             end=parse(data["end"]),
+            since=parse(data["since"]),
             made=data["made"],
             etag=row.etag,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a person (or the weekly drill) has decided about a machine. Both end by themselves;
+    EPOCH: not decided.
+
+    Until `hold_until` it stays on. Until `exclude_until` no booking is put on it, and those that
+    may move leave it. `by` is the actor as the audit trail names it (`timer:fleet_drill`).
+    """
+
+    vm: str
+    hold_since: datetime = EPOCH
+    hold_until: datetime = EPOCH
+    exclude_until: datetime = EPOCH
+    by: str = ""
+    reason: str = ""
+    at: datetime = EPOCH
+    etag: str = ""
+
+    @property
+    def rk(self) -> str:
+        return f"r|{self.vm}"
+
+    def held(self, now: datetime) -> bool:
+        return now < self.hold_until
+
+    def excluded(self, now: datetime) -> bool:
+        return now < self.exclude_until
+
+    def to_row(self) -> dict[str, Value]:
+        times = {name: iso(getattr(self, name)) for name in _OVERRIDE_TIMES}
+        return {"vm": self.vm, **times, "by": self.by, "reason": self.reason}
+
+    @classmethod
+    def from_row(cls, row: Row) -> Override:
+        data: Mapping[str, Any] = row.data
+        times = {name: parse(data[name]) for name in _OVERRIDE_TIMES}
+        return cls(vm=data["vm"], by=data["by"], reason=data["reason"], etag=row.etag, **times)
+
+
+_OVERRIDE_TIMES = ("hold_since", "hold_until", "exclude_until", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something is wrong since `since`, and operators were told when it began. `key` is
+    `<kind>|<what it is about>`, `data` what the event told."""
+
+    key: str
+    since: datetime
+    data: Mapping[str, Any]
+    etag: str = ""
+
+    @property
+    def kind(self) -> str:
+        return self.key.partition("|")[0]
+
+    @property
+    def rk(self) -> str:
+        return f"s|{self.key}"
+
+    def to_row(self) -> dict[str, Value]:
+        data = json.dumps(dict(self.data), ensure_ascii=False)
+        return {"key": self.key, "since": iso(self.since), "data": data}
+
+    @classmethod
+    def from_row(cls, row: Row) -> Incident:
+        data: Mapping[str, Any] = row.data
+        return cls(data["key"], parse(data["since"]), json.loads(data["data"]), row.etag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +243,13 @@ class Fleet:
     pool: int
     vms: Mapping[str, Vm] = field(default_factory=dict)
     placements: Mapping[int, Placement] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    incidents: Mapping[str, Incident] = field(default_factory=dict)
+    drill: Row | None = None
+    """The row of the drill that is going on (`shared/fleet/drill.py`)."""
 
     def on(self, vm: str) -> list[Placement]:
         return [p for p in self.placements.values() if p.vm == vm]
+
+    def override(self, vm: str) -> Override:
+        return self.overrides.get(vm) or Override(vm)

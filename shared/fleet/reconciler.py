@@ -143,7 +143,9 @@ class Reconciler:
             vm = plan.get(number) or (current.vm if current else "")
             if not vm:
                 continue
-            fresh = replace(_placement(claim, vm), etag=current.etag if current else "")
+            since = current.since if current and current.vm == vm else self._clock.now()
+            etag = current.etag if current else ""
+            fresh = replace(_placement(claim, vm, since), etag=etag)
             if current and _same(current, fresh):
                 wanted[number] = current
             else:
@@ -179,7 +181,7 @@ class Reconciler:
             return Outcome(restless=True)
 
 
-def _placement(claim: Claim, vm: str) -> Placement:
+def _placement(claim: Claim, vm: str, since: datetime) -> Placement:
     return Placement(
         booking_id=claim.booking_id,
         vm=vm,
@@ -187,6 +189,7 @@ def _placement(claim: Claim, vm: str) -> Placement:
         tenant=claim.tenant,
         start=claim.start,
         end=claim.end,
+        since=since,
     )
 
 

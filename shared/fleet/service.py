@@ -50,7 +50,8 @@ class Ready:
     """Where a booking's call happens."""
 
     vm: str
-    janus_url: str
+    janus_urls: tuple[str, ...]
+    """In the order in which a browser tries them."""
     janus: Janus
 
 
@@ -82,7 +83,7 @@ class FleetService:
             return "waiting"
         if vm.state is VmState.READY and placement.made:
             janus = self._janus(vm)
-            return Ready(vm.name, vm.janus_url, janus)
+            return Ready(vm.name, vm.janus_urls, janus)
         return "retrying" if vm.state is VmState.FAILED else "starting"
 
     async def settle(self, ready: Ready, room: Room, look: Callable[[], Awaitable[Room]]) -> Room:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 
-from shared.fleet.compute import ComputeError, Machine, Power
+from shared.fleet.compute import ComputeError, Machine, Power, Progress
 from shared.janus.port import Endpoint
 from tests.fakes.janus import FakeJanus
 
@@ -16,16 +17,22 @@ class FakeCompute:
     `refuse[name] = ComputeError(...)`: start, deallocate and restart raise it;
     `break_start[name] = "reason"`: the start is accepted, then the machine is FAILED;
     `slow = {name}`: it stays STARTING or DEALLOCATING until `finish(name)`;
-    `crash(name)`: it stops by itself; `unavailable`: `machines` raises it.
+    `fail_later[name] = ComputeError(...)`: what was asked is accepted, and `follow` raises it;
+    `crash(name)`: it stops by itself; `unavailable`: `machines` raises it;
+    `hidden[name] = "reason"`: it can't be looked at.
 
     `janus[name]` is its Janus: down while it is off, and wiped when it starts. `calls` records
-    (verb, name).
+    (verb, name), `looks` the names that were looked at, `followed` what was followed.
     """
 
     def __init__(self, machines: int = 2, pool: int = 0, capacity: int = 4) -> None:
         self.refuse: dict[str, ComputeError] = {}
         self.break_start: dict[str, str] = {}
         self.slow: set[str] = set()
+        self.fail_later: dict[str, ComputeError] = {}
+        self.hidden: dict[str, str] = {}
+        self.looks: list[list[str]] = []
+        self.followed: list[str] = []
         self.unavailable: ComputeError | None = None
         self.calls: list[tuple[str, str]] = []
         self.janus: dict[str, FakeJanus] = {}
@@ -41,7 +48,7 @@ class FakeCompute:
             pool,
             capacity,
             Power.DEALLOCATED,
-            f"ws://{name}:8188",
+            (f"ws://{name}:8188",),
             f"http://{name}:7088/admin",
         )
 
@@ -79,25 +86,49 @@ class FakeCompute:
     def crash(self, name: str) -> None:
         self.set_power(name, Power.FAILED, "Janus ended by itself")
 
-    async def machines(self) -> list[Machine]:
+    async def machines(self, look: Collection[str] | None = None) -> list[Machine]:
         await asyncio.sleep(0)
         if self.unavailable:
             raise self.unavailable
-        return list(self._machines.values())
+        names = self._machines.keys() if look is None else self._machines.keys() & set(look)
+        self.looks.append(sorted(names))
+        return [self._seen(m, asked=m.name in names) for m in self._machines.values()]
 
-    async def start(self, name: str) -> None:
+    def _seen(self, machine: Machine, *, asked: bool) -> Machine:
+        if asked and machine.name in self.hidden:
+            return replace(machine, power=Power.UNKNOWN, reason=self.hidden[machine.name])
+        return machine if asked else replace(machine, power=Power.UNKNOWN)
+
+    async def start(self, name: str) -> str:
         await self._request("start", name)
         if self.machine(name).power not in (Power.STARTING, Power.RUNNING):
             self._begin(name, Power.STARTING)
+        return self._operation("start", name)
 
-    async def deallocate(self, name: str) -> None:
+    async def deallocate(self, name: str) -> str:
         await self._request("deallocate", name)
         if self.machine(name).power not in (Power.DEALLOCATING, Power.DEALLOCATED):
             self._begin(name, Power.DEALLOCATING)
+        return self._operation("deallocate", name)
 
-    async def restart(self, name: str) -> None:
+    async def restart(self, name: str) -> str:
         await self._request("restart", name)
         self._begin(name, Power.STARTING)
+        return self._operation("start", name)
+
+    async def follow(self, operation: str) -> Progress:
+        await asyncio.sleep(0)
+        self.followed.append(operation)
+        verb, _, name = operation.partition(" ")
+        if name in self.fail_later:
+            raise self.fail_later.pop(name)
+        power = self._machines[name].power if name in self._machines else None
+        busy = {"start": Power.STARTING, "deallocate": Power.DEALLOCATING}[verb]
+        return "running" if power is busy else "done"
+
+    def _operation(self, verb: str, name: str) -> str:
+        """Like a host that is done at once, unless the machine is slow."""
+        return f"{verb} {name}" if name in self.slow or name in self.fail_later else ""
 
     def _begin(self, name: str, power: Power) -> None:
         self.set_power(name, power)
