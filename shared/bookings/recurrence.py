@@ -11,8 +11,6 @@ import calendar
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.resources import files
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
@@ -21,6 +19,7 @@ from shared.platform.clock import iso
 from shared.platform.i18n import Message
 from shared.platform.payload import in_range
 from shared.platform.problems import FieldError, Problem, invalid
+from shared.platform.zones import zones
 
 if TYPE_CHECKING:
     from dateutil.rrule import rrule
@@ -96,20 +95,13 @@ def occurrences(
 
 
 def _zone(name: str) -> ZoneInfo:
-    if name not in _zones():
+    if name not in zones():
         raise _bad(
             "time_zone",
             "deve ser um nome IANA como Europe/Lisbon",
             "must be an IANA name like Europe/Lisbon",
         )
     return ZoneInfo(name)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """IANA's own list: a machine may know `right/…`, `localtime` and others besides."""
-    listed = files("tzdata").joinpath("zones").read_text("utf-8").split()
-    return frozenset(listed) - {"Factory"}
 
 
 def _first(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[datetime, timedelta]:

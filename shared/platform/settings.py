@@ -11,6 +11,7 @@ import json
 import os
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.platform.payload import IceServer
+from shared.platform.zones import zones
 
 PREFIX = "SUROGA_"
 
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
     vm_capacity: int = Field(default=4, ge=1, le=1000)
     vm_lead: timedelta = timedelta(minutes=30)
     vm_margin: timedelta = timedelta(minutes=15)
+    vm_bridge: timedelta = timedelta(minutes=15)
+    vm_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
+    vm_spot_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    time_zone: str = "UTC"
 
     join_early: timedelta = timedelta(minutes=10)
     join_grace: timedelta = timedelta(minutes=10)
@@ -155,6 +162,7 @@ class Settings(BaseSettings):
     @field_validator(
         "vm_lead",
         "vm_margin",
+        "vm_bridge",
         "join_early",
         "join_grace",
         "jwt_leeway",
@@ -169,6 +177,13 @@ class Settings(BaseSettings):
     def _not_negative(cls, value: timedelta) -> timedelta:
         if value < timedelta(0):
             raise ValueError("should be a duration of zero or more, like PT30M")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if value not in zones():
+            raise ValueError("should be an IANA time zone like Europe/Lisbon")
         return value
 
     @field_validator("reminders")
