@@ -18,13 +18,13 @@ This module imports aiohttp: only the composition root imports it.
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 
+from shared.janus import wire
 from shared.janus.keys import VmKeys, vm_keys
 from shared.janus.port import (
     Endpoint,
@@ -35,14 +35,18 @@ from shared.janus.port import (
     Participant,
     RoomSpec,
 )
-from shared.janus.tokens import VIDEOROOM, session_token
+from shared.janus.rehearsal import Rehearsal
+from shared.janus.tokens import VIDEOROOM, room_token, session_token
 from shared.platform.clock import Clock
 
 TIMEOUT = 2.0
 """Seconds for each call (`ready` makes two). Janus answers in 1 ms, `ready` takes 4 ms (m)."""
 
-_CLOSE = 0.3
-"""Seconds for a WebSocket's goodbye; a Janus that hangs never answers it."""
+REHEARSAL_TIMEOUT = 5.0
+"""Seconds for all of `rehearse`: ten round trips, which take 6 ms on one computer (m)."""
+
+_TOKEN_LIFE = timedelta(minutes=1)
+"""Of the tokens that we use ourselves."""
 
 BITRATE = 1_500_000
 """bit/s of one publisher's video: what a 720p call needs."""
@@ -76,38 +80,57 @@ class JanusClient:
         self._keys = keys
         self._clock = clock
 
-    async def ready(self) -> None:
+    async def ready(self, *, sessions: bool = True) -> None:
+        if sessions:
+            await self._check_sessions()
+        await self._check_signed_mode()
+
+    async def _check_sessions(self) -> None:
         """As browsers do it: over the WebSocket URL that they open, without any api secret."""
-        expires = self._clock.now() + timedelta(minutes=1)
+        expires = self._clock.now() + _TOKEN_LIFE
         good = session_token(self._keys.token_secret, expires)
         forged = session_token(f"not {self._keys.token_secret}", expires)
         try:
             async with (
                 asyncio.timeout(TIMEOUT),
-                self._session.ws_connect(
-                    self._machine.janus_url,
-                    protocols=("janus-protocol",),
-                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE),
-                ) as socket,
+                wire.connect(self._session, self._machine.janus_url) as socket,
             ):
                 # Janus destroys the sessions of a socket that closes, also those of a failed probe.
-                answer = await _ask(socket, {"janus": "create", "token": good})
+                answer = await wire.ask(socket, {"janus": "create", "token": good})
                 if answer.get("janus") != "success":
-                    raise JanusError(f"Janus refuses a good token: {_reason(answer)}")
-                answer = await _ask(socket, {"janus": "create", "token": forged})
+                    why = f"Janus refuses a good token: {wire.reason(answer)}"
+                    raise JanusError(why, wire.code(answer))
+                answer = await wire.ask(socket, {"janus": "create", "token": forged})
                 if answer.get("janus") == "success":
                     raise JanusError("Janus lets anyone in: it is not in signed mode")
-                if _code(answer) != _NOT_AUTHORIZED:
-                    raise JanusError(f"Janus fails on a forged token: {_reason(answer)}")
+                if wire.code(answer) != _NOT_AUTHORIZED:
+                    raise JanusError(f"Janus fails on a forged token: {wire.reason(answer)}")
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise self._unavailable(error) from error
-        await self._check_signed_mode()
 
     async def _check_signed_mode(self) -> None:
         """In stored mode too a forged token gets 403; but only signed mode verifies room tokens."""
         answer = await self._admin({"janus": "list_tokens"})
-        if _code(answer) != _TOKENS_NOT_STORED:
-            raise JanusError(f"Janus is not in signed mode: list_tokens says {_reason(answer)}")
+        if wire.code(answer) != _TOKENS_NOT_STORED:
+            raise JanusError(f"Janus is not in signed mode: list_tokens says {wire.reason(answer)}")
+
+    async def accept_sessions(self, on: bool) -> None:
+        answer = await self._admin({"janus": "accept_new_sessions", "accept": on})
+        if answer.get("janus") != "success":
+            raise JanusError(wire.reason(answer), wire.code(answer))
+
+    async def rehearse(self, room: RoomSpec) -> None:
+        expires = self._clock.now() + _TOKEN_LIFE
+        token = session_token(self._keys.token_secret, expires)
+        entry = room_token(self._keys.token_secret, room.room_id, expires)
+        try:
+            async with (
+                asyncio.timeout(REHEARSAL_TIMEOUT),
+                wire.connect(self._session, self._machine.janus_url) as socket,
+            ):
+                await Rehearsal(socket, token).visit(room, entry, self.participants)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise self._unavailable(error, REHEARSAL_TIMEOUT) from error
 
     async def create_room(self, room: RoomSpec) -> None:
         body = {
@@ -160,7 +183,7 @@ class JanusClient:
         message = {"janus": "message_plugin", "plugin": VIDEOROOM, "request": body}
         answer = await self._admin(message)
         if answer.get("janus") != "success":
-            raise JanusError(_reason(answer), _code(answer))
+            raise JanusError(wire.reason(answer), wire.code(answer))
         response: dict[str, Any] = answer.get("response") or {}
         code = int(response.get("error_code") or 0)
         if code and code != ignore:
@@ -187,39 +210,8 @@ class JanusClient:
             "admin_secret": self._keys.admin_secret,
         }
         async with self._session.post(self._machine.admin_url, json=body) as response:
-            return _object(await response.read())
+            return wire.parse(await response.read())
 
-    def _unavailable(self, error: Exception) -> JanusUnavailable:
-        why = f"no answer in {TIMEOUT:g} s" if isinstance(error, TimeoutError) else str(error)
+    def _unavailable(self, error: Exception, seconds: float = TIMEOUT) -> JanusUnavailable:
+        why = f"no answer in {seconds:g} s" if isinstance(error, TimeoutError) else str(error)
         return JanusUnavailable(f"Janus on {self._machine.name} does not answer: {why}")
-
-
-async def _ask(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> dict[str, Any]:
-    """Sends a request and returns its answer, passing over events."""
-    transaction = uuid4().hex
-    await socket.send_json({**message, "transaction": transaction})
-    while True:
-        received = await socket.receive()
-        if received.type is not aiohttp.WSMsgType.TEXT:
-            raise aiohttp.ClientError("the WebSocket was closed")
-        answer = _object(received.data)
-        if answer.get("transaction") == transaction:
-            return answer
-
-
-def _object(text: str | bytes) -> dict[str, Any]:
-    """Raises `ValueError` for anything but an answer of Janus's."""
-    answer = json.loads(text)
-    if isinstance(answer, dict) and "janus" in answer and isinstance(answer.get("error", {}), dict):
-        return answer
-    raise ValueError("it is another program that answers")
-
-
-def _code(answer: dict[str, Any]) -> int:
-    return int(answer.get("error", {}).get("code") or 0)
-
-
-def _reason(answer: dict[str, Any]) -> str:
-    """Never the whole answer: a success may hold tokens."""
-    error = answer.get("error", {})
-    return str(error.get("reason") or answer.get("janus") or "nothing known")

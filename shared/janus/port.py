@@ -64,10 +64,26 @@ class Janus(Protocol):
     """One machine's Janus. Every method may raise `JanusUnavailable` (within about 2 s) and
     `JanusError`."""
 
-    async def ready(self) -> None:
+    async def ready(self, *, sessions: bool = True) -> None:
         """Returns when browsers can work with it: signed tokens open sessions, forged ones don't.
 
+        Without `sessions` none is opened, for one that accepts none (472) but carries calls: the
+        Admin API answers and says that it is in signed mode.
         Raises `JanusUnavailable`, or `JanusError` with the reason.
+        """
+        ...
+
+    async def accept_sessions(self, on: bool) -> None:
+        """While off, a new session gets 472: whoever reloads the page is locked out too. Sessions
+        that exist go on. A restart switches it on again."""
+        ...
+
+    async def rehearse(self, room: RoomSpec) -> None:
+        """A call without media: joins the room as a browser does, over the first URL, with signed
+        tokens and the pin, sees itself in the list of participants, and leaves.
+
+        Raises within about 5 s, with the step that failed. Janus counts the visitor among the
+        participants meanwhile, and its events tell of the visit.
         """
         ...
 

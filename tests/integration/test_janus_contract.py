@@ -9,6 +9,7 @@ import socket
 import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +28,7 @@ from shared.janus.port import (
     JanusError,
     JanusUnavailable,
     NoSuchRoom,
+    Participant,
     RoomSpec,
 )
 from shared.platform.clock import parse
@@ -124,6 +126,9 @@ def every_request(janus: Janus) -> dict[str, Callable[[], Awaitable[object]]]:
         "destroy": lambda: janus.destroy_room(BIG, ROOM.secret),
         "participants": lambda: janus.participants(BIG),
         "kick": lambda: janus.kick(BIG, ROOM.secret, 1),
+        "ready of the Admin API": lambda: janus.ready(sessions=False),
+        "accept_sessions": lambda: janus.accept_sessions(False),
+        "rehearse": lambda: janus.rehearse(ROOM),
     }
 
 
@@ -218,7 +223,69 @@ async def test_a_restart_loses_every_room(machines: Machines) -> None:
     assert await machines.janus.rooms() == set()
 
 
+async def test_a_draining_janus_takes_no_sessions_and_keeps_those_it_has(
+    machines: Machines,
+) -> None:
+    janus = machines.janus
+    await janus.create_room(ROOM)
+    await machines.join(ROOM, 1001, "Ana")
+    await janus.accept_sessions(False)
+    for request in (janus.ready(), janus.rehearse(ROOM), machines.join(ROOM, 1002, "Bia")):
+        error = await refused(request)
+        assert type(error) is JanusError
+        assert error.code == 472
+    await janus.ready(sessions=False)
+    assert [p.id for p in await janus.participants(BIG)] == [1001]
+    await janus.accept_sessions(True)
+    await machines.join(ROOM, 1002, "Bia")
+    await janus.ready()
+
+
+async def test_a_restart_accepts_sessions_again(machines: Machines) -> None:
+    await machines.janus.accept_sessions(False)
+    await machines.restart()
+    await machines.janus.ready()
+
+
+async def test_a_rehearsal_leaves_the_room_as_it_was(machines: Machines) -> None:
+    await machines.janus.create_room(ROOM)
+    await machines.join(ROOM, 1001, "Ana")
+    await machines.janus.rehearse(ROOM)
+    await machines.janus.rehearse(ROOM)
+    assert [p.id for p in await machines.janus.participants(BIG)] == [1001]
+
+
+async def test_a_rehearsal_says_what_failed(machines: Machines) -> None:
+    error = await refused(machines.janus.rehearse(ROOM))
+    assert error.code == 426
+    assert "join" in error.reason
+    await machines.janus.create_room(ROOM)
+    error = await refused(machines.janus.rehearse(replace(ROOM, pin="wrong")))
+    assert error.code == 433
+    assert "join" in error.reason
+
+
 # The real one only
+
+
+async def test_a_rehearsal_joins_as_a_publisher_and_wants_to_be_listed(real: RealMachines) -> None:
+    await real.janus.create_room(ROOM)
+    seen: list[str] = []
+
+    listed = real.janus.participants
+
+    async def participants(room_id: int) -> list[Participant]:
+        seen.extend(person.display for person in await listed(room_id))
+        return []
+
+    real.janus.participants = participants  # type: ignore[method-assign]
+    assert "does not list" in (await refused(real.janus.rehearse(ROOM))).reason
+    assert seen == ["rehearsal"]
+
+
+async def test_without_sessions_the_keys_are_still_looked_at(real: RealMachines) -> None:
+    stranger = JanusClients(real.vms.http, "another key", real.vms.clock)(real.machine)
+    assert "signed mode" in (await refused(stranger.ready(sessions=False))).reason
 
 
 async def test_the_first_request_after_a_restart_is_answered(real: RealMachines) -> None:

@@ -51,6 +51,8 @@ def test_the_heavy_sdks_are_imported_by_adapters_only() -> None:
         "tables_azure.py",
         "queues_azure.py",
         "client.py",
+        "rehearsal.py",
+        "wire.py",
         "bootstrap.py",
         "jwks.py",
         "throttle.py",
