@@ -1,6 +1,8 @@
-"""Janus's messages: a request and its answer over a WebSocket, and what an answer says."""
+"""Janus's messages: a request and its answer over a WebSocket, and what an answer says.
 
 This module imports aiohttp: only the client imports it.
+"""
+
 from __future__ import annotations
 
 import json
