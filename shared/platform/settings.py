@@ -49,6 +49,14 @@ def _listed(value: Any) -> Any:
     return [item.strip() for item in value.split(",")]
 
 
+def _alert_urls(value: Any) -> Any:
+    """Addresses with commas or spaces between. A comma within one is part of it, as in
+    `mailto://…?to=a@example.org,b@example.org`."""
+    if not isinstance(value, str):
+        return value
+    return re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", value.strip().rstrip(","))
+
+
 def _long_secret(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < 32:
         raise ValueError("should be a random string of at least 32 characters")
@@ -118,6 +126,14 @@ class Settings(BaseSettings):
     rate_address: str = "1200/minute"
     rate_store: SecretStr | None = None
 
+    alert_urls: Annotated[
+        tuple[SecretStr, ...], NoDecode, BeforeValidator(_alert_urls), Field(max_length=10)
+    ] = ()
+    operator_language: Literal["en", "pt"] = "en"
+    overrun_limit: timedelta = timedelta(minutes=15)
+    hold_long: timedelta = timedelta(hours=4)
+    capacity_warning: float = Field(default=1.0, gt=0, le=1)
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("encryption_keys")
@@ -154,6 +170,19 @@ class Settings(BaseSettings):
             raise ValueError("should be like rediss://:password@host:6380/0")
         return value
 
+    @field_validator("alert_urls")
+    @classmethod
+    def _channels(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        """Their form alone: whether apprise knows the service is told when the first is used."""
+        form = r"[A-Za-z][A-Za-z0-9]*://[^\s/]\S*"
+        for number, url in enumerate(value, 1):
+            if not re.fullmatch(form, url.get_secret_value()):
+                raise ValueError(
+                    "should be apprise URLs like mailto://user:password@example.org with commas "
+                    f"or spaces between; number {number} is none"
+                )
+        return value
+
     @field_validator("link_key", "janus_key", "jwt_secret")
     @classmethod
     def _secrets(cls, value: SecretStr | None) -> SecretStr | None:
@@ -172,6 +201,8 @@ class Settings(BaseSettings):
         "cancel_notice",
         "password_early",
         "call_gap",
+        "overrun_limit",
+        "hold_long",
     )
     @classmethod
     def _not_negative(cls, value: timedelta) -> timedelta:

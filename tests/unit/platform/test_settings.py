@@ -95,6 +95,42 @@ def test_bad_reminders_are_named(environment: Environment, value: str, said: str
     assert said in sentence_of
 
 
+SLACK, MAIL = "slack://TOKEN_A/B/C", "mailto://u:p@h.example?to=a@x.example,b@x.example"
+
+
+@pytest.mark.parametrize(
+    ("value", "urls"),
+    [
+        *((None, []), (SLACK, [SLACK]), (f"{SLACK},{MAIL}", [SLACK, MAIL])),
+        *((f" {MAIL}\n{SLACK}, ", [MAIL, SLACK]), (f"{SLACK} , {MAIL}", [SLACK, MAIL])),
+    ],
+)
+def test_addresses_of_messages(
+    environment: Environment, value: str | None, urls: list[str]
+) -> None:
+    environment({"SUROGA_ALERT_URLS": value})
+    settings = load_settings()
+    assert [one.get_secret_value() for one in settings.alert_urls] == urls
+    assert "TOKEN_A" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        *(("SECRETHOOK", "number 1 is none"), ("slack:SECRETHOOK", "number 1 is none")),
+        *((f"{SLACK} json:// mailto:///SECRETHOOK", "number 2"), (f"{SLACK} SECRETHOOK", "1 is")),
+        (",".join(["json://SECRETHOOK"] * 11), "at most 10"),
+    ],
+)
+def test_bad_addresses_of_messages_are_named_and_not_told(
+    environment: Environment, value: str, said: str
+) -> None:
+    told = sentence(environment, {"SUROGA_ALERT_URLS": value})
+    assert "SUROGA_ALERT_URLS" in told
+    assert said in told
+    assert "SECRETHOOK" not in told
+
+
 def test_ice_servers_are_json(environment: Environment) -> None:
     environment({"SUROGA_ICE_SERVERS": '[{"urls": "stun:example.test"}]'})
     assert load_settings().ice_servers == [IceServer(urls="stun:example.test")]
