@@ -14,7 +14,7 @@ from shared.platform.auth import Caller
 from shared.platform.clock import Clock
 from shared.platform.i18n import Message
 from shared.platform.ids import PLATFORM_TENANT
-from shared.platform.problems import FieldError, Problem, invalid
+from shared.platform.problems import FieldError, invalid
 from shared.platform.tables import Conflict
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ class AuditTrail:
         `platform`: those of the platform instead. Problems: 403 for who is no admin, or then no
         operator.
         """
-        if platform and not caller.is_operator:
-            raise Problem(403, "operator_only")
-        if not platform:
+        if platform:
+            caller.require_operator()
+        else:
             caller.require_admin()
         tenant = PLATFORM_TENANT if platform else caller.tenant
         chunk = SEARCH_CHUNK if wanted.equal else limit + 1

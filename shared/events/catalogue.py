@@ -20,6 +20,7 @@ class EventType(StrEnum):
     BOOKING_CANCELLED = "booking.cancelled"
     BOOKING_ENDED = "booking.ended"
     BOOKING_EXTENDED = "booking.extended"
+    BOOKING_NOT_READY = "booking.not_ready"
     BOOKING_REMINDER = "booking.reminder"
     BOOKING_RESCHEDULED = "booking.rescheduled"
     INVITE_CREATED = "invite.created"
@@ -30,10 +31,16 @@ class EventType(StrEnum):
     SERIES_CREATED = "series.created"
     CALL_STARTED = "call.started"
     CALL_ENDED = "call.ended"
+    CALL_OVERRUN = "call.overrun"
+    FLEET_CAPACITY_WARNING = "fleet.capacity_warning"
+    FLEET_RECOVERED = "fleet.recovered"
     VM_STARTED = "vm.started"
     VM_START_FAILED = "vm.start_failed"
     VM_DEALLOCATED = "vm.deallocated"
     VM_STOP_FAILED = "vm.stop_failed"
+    VM_OVERRIDDEN = "vm.overridden"
+    VM_LOST = "vm.lost"
+    VM_HOLD_LONG = "vm.hold_long"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.platform import logs
@@ -51,11 +51,30 @@ class Caller:
     name: str | None = None
     scopes: frozenset[str] | None = None
     """What an API key may do; None for a person, who may do all that the roles allow."""
+    signed_in: datetime | None = field(default=None, compare=False)
+    """When the person did, as far as the token says."""
 
     def require_admin(self) -> None:
         """Raises Problem 403 for everybody but an admin of the tenant."""
         if not self.is_admin:
             raise Problem(403, "admin_only")
+
+    def require_operator(self) -> None:
+        """Raises Problem 403 for everybody but an operator of the platform."""
+        if not self.is_operator:
+            raise Problem(403, "operator_only")
+
+    def require_fresh(self, age: timedelta, now: datetime) -> None:
+        """Raises Problem 401 unless the person signed in within `age`; zero demands nothing.
+
+        The challenge is that of step-up authentication (RFC 9470): who gets it has the person sign
+        in again, with its `max_age`, and comes back with the new token.
+        """
+        if age and (self.signed_in is None or now - self.signed_in > age):
+            seconds = int(age.total_seconds())
+            challenge = f'Bearer error="insufficient_user_authentication", max_age="{seconds}"'
+            headers = {"WWW-Authenticate": challenge}
+            raise Problem(401, "fresh_sign_in_required", {"age": age}, headers=headers)
 
     @property
     def is_admin(self) -> bool:
@@ -289,7 +308,18 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         roles=known,
         email=_text(claims.get("email")),
         name=_text(claims.get("name")),
+        signed_in=_signed_in(claims),
     )
+
+
+def _signed_in(claims: Mapping[str, Any]) -> datetime | None:
+    """`auth_time` (OpenID Connect), else when the token was made. What is no time is no answer: the
+    younger one of the two must not stand in for it."""
+    claim = "auth_time" if "auth_time" in claims else "iat"
+    try:
+        return datetime.fromtimestamp(max(0.0, _number(claims, claim)), UTC)
+    except (Refused, ValueError):  # 1e12 is beyond the year 9999
+        return None
 
 
 def _is_id(value: object) -> bool:

@@ -255,9 +255,20 @@ MESSAGES: dict[str, Message] = {
         "Only an admin may do this: ask one of your organisation.",
     ),
     "operator_only": Message(
-        "Só um operador da plataforma o pode fazer: sem scope=platform vê a sua organização.",
-        "Only an operator of the platform may do this: leave out scope=platform to see your own "
-        "organisation's.",
+        "Só um operador da plataforma o pode fazer: peça a um.",
+        "Only an operator of the platform may do this: ask one of them.",
+    ),
+    "fresh_sign_in_required": Message(
+        "Isto exige uma entrada com menos de {age}: volte a entrar e repita o pedido.",
+        "This takes a sign-in not older than {age}: sign in again and send it once more.",
+    ),
+    "vm_not_found": Message(
+        "A máquina não existe: veja os nomes em GET /api/v1/fleet.",
+        "There is no such machine: see the names in GET /api/v1/fleet.",
+    ),
+    "compute_unavailable": Message(
+        "Não foi possível obter a lista de máquinas. Tente novamente em breve.",
+        "The list of machines could not be read: try again in a moment.",
     ),
     "rate_limited": Message(
         "Pedidos em excesso. Aguarde {seconds} s e tente novamente.",

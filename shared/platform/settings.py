@@ -92,17 +92,35 @@ class Settings(BaseSettings):
     jwt_audience: str
     jwt_leeway: timedelta = timedelta(seconds=30)
     operator_mfa: bool = False
+    operator_fresh: timedelta = timedelta(0)
 
     pool: int = Field(default=0, ge=0, le=99)
-    compute: Literal["local"] = "local"
+    compute: Literal["local", "azure"] = "local"
+    azure_subscription: str | None = Field(
+        default=None, pattern=r"(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    )
+    azure_resource_group: str | None = Field(default=None, pattern=r"^[\w().-]{0,89}[\w()-]$")
     local_vms: int = Field(default=2, ge=1, le=20)
     local_vm_folder: str = ".local/vms"
     local_vm_port: int = Field(default=8188, ge=1024, le=65000)
     local_vm_host: str = "127.0.0.1"
     vm_capacity: int = Field(default=4, ge=1, le=1000)
+    pool_capacity: int = Field(
+        default_factory=lambda data: data["local_vms"] * data["vm_capacity"], ge=1, le=100_000
+    )
+    """How many bookings the pool carries at the same time."""
+    vm_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), Field(max_length=4)] = (
+        "wss://{host}/janus-ws",
+        "https://{host}/janus",
+    )
+    vm_admin_url: str = Field(
+        default="http://{admin}:7088/admin",
+        pattern=r"^https?://\{admin\}(:\d{1,5})?(/[^\s{}?#]*)?$",
+    )
     vm_lead: timedelta = timedelta(minutes=30)
     vm_margin: timedelta = timedelta(minutes=15)
     vm_bridge: timedelta = timedelta(minutes=15)
+    hold_max: timedelta = timedelta(hours=24)
     vm_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
     vm_spot_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
@@ -192,6 +210,8 @@ class Settings(BaseSettings):
         "vm_lead",
         "vm_margin",
         "vm_bridge",
+        "hold_max",
+        "operator_fresh",
         "join_early",
         "join_grace",
         "jwt_leeway",
@@ -208,6 +228,17 @@ class Settings(BaseSettings):
     def _not_negative(cls, value: timedelta) -> timedelta:
         if value < timedelta(0):
             raise ValueError("should be a duration of zero or more, like PT30M")
+        return value
+
+    @field_validator("vm_urls")
+    @classmethod
+    def _templates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        form = r"(wss|https)://\{host\}(:\d{1,5})?(/[^\s{}?#]*)?"
+        good = all(re.fullmatch(form, each) for each in value)
+        if not good or not value or not value[0].startswith("wss:"):
+            raise ValueError(
+                "should be URLs like wss://{host}/janus-ws,https://{host}/janus, a WebSocket first"
+            )
         return value
 
     @field_validator("time_zone")
@@ -237,6 +268,17 @@ class Settings(BaseSettings):
                 "SUROGA_JWKS_URL (the keys of your OpenID Connect issuer) or SUROGA_JWT_SECRET "
                 "(HS256) should be set"
             )
+        if self.compute == "azure" and not (
+            self.azure_subscription
+            and self.azure_resource_group
+            and "pool_capacity" in self.model_fields_set
+        ):
+            raise ValueError(
+                "SUROGA_COMPUTE=azure needs SUROGA_AZURE_SUBSCRIPTION and "
+                "SUROGA_AZURE_RESOURCE_GROUP (where the virtual machines are) and "
+                "SUROGA_POOL_CAPACITY (how many bookings they carry at the same time): all should "
+                "be set"
+            )
         if self.mode == "local" and "WEBSITE_INSTANCE_ID" in os.environ:
             raise ValueError(
                 "SUROGA_MODE should not be local in Azure: anybody could sign in as anybody"
@@ -244,11 +286,6 @@ class Settings(BaseSettings):
         if self.jwt_secret and self.mode != "local" and self.jwks_url:
             raise ValueError("SUROGA_JWT_SECRET should not be set beside SUROGA_JWKS_URL")
         return self
-
-    @property
-    def pool_capacity(self) -> int:
-        """How many bookings the pool carries at the same time."""
-        return self.local_vms * self.vm_capacity
 
     @property
     def local(self) -> bool:
@@ -260,7 +297,9 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(e) for e in error.errors())) from None
+        # A default that is computed from a bad setting is no news.
+        bad = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
+        raise SettingsError("; ".join(_sentence(e) for e in bad)) from None
 
 
 def _sentence(error: Any) -> str:

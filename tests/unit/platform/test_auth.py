@@ -227,6 +227,34 @@ async def test_an_operator_needs_a_second_factor_where_that_is_demanded(
     assert await strict.verify(f"Bearer {sign(roles=['user'], amr=amr)}")
 
 
+@pytest.mark.parametrize(
+    ("claims", "fresh"),
+    [
+        *(({}, True), ({"auth_time": None}, True), ({"auth_time": -600}, True)),
+        *(({"auth_time": -601}, False), ({"iat": -601, "auth_time": -1}, True)),
+        # What is no time is not taken for one, and not for the token's own either.
+        *(({"auth_time": word}, False) for word in ("soon", True, float("nan"), 1e13, [0])),
+        *(({"iat": None}, False), ({"auth_time": -1e11}, False)),
+    ],
+)
+async def test_what_demands_a_fresh_sign_in_gets_one(
+    verifier: TokenVerifier, clock: ManualClock, sign: Sign, claims: dict[str, Any], fresh: bool
+) -> None:
+    """`auth_time`, else `iat`; in seconds from now."""
+    now = clock.now().timestamp()
+    moments = {name: now + value if type(value) is int else value for name, value in claims.items()}
+    caller = await verifier.verify(f"Bearer {sign(**moments)}")
+    caller.require_fresh(timedelta(0), clock.now())
+    if fresh:
+        caller.require_fresh(timedelta(minutes=10), clock.now())
+        return
+    with pytest.raises(Problem) as caught:
+        caller.require_fresh(timedelta(minutes=10), clock.now())
+    assert (caught.value.status, caught.value.code) == (401, "fresh_sign_in_required")
+    challenge = 'Bearer error="insufficient_user_authentication", max_age="600"'
+    assert caught.value.headers == {"WWW-Authenticate": challenge}
+
+
 @pytest.mark.parametrize("sub", ["key:1", "timer:fleet_tick", "invite:guest"])
 async def test_nobody_is_named_like_who_is_no_person(
     verifier: TokenVerifier, sign: Sign, sub: str
