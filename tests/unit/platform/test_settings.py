@@ -47,6 +47,35 @@ def test_good_settings(environment: Environment) -> None:
     assert settings.ice_servers == []
 
 
+AZURE: dict[str, str | None] = {
+    "SUROGA_COMPUTE": "azure",
+    "SUROGA_AZURE_SUBSCRIPTION": "0b1f6471-1bf0-4dda-aec3-cb9272f09590",
+    "SUROGA_AZURE_RESOURCE_GROUP": "Suroga.janus_(1)",
+    "SUROGA_POOL_CAPACITY": "12",
+}
+
+
+def test_virtual_machines_in_azure(environment: Environment) -> None:
+    environment(AZURE)
+    settings = load_settings()
+    assert settings.pool_capacity == 12
+    assert settings.vm_urls == ("wss://{host}/janus-ws", "https://{host}/janus")
+
+
+@pytest.mark.parametrize("name", [name for name in AZURE if name != "SUROGA_COMPUTE"])
+def test_azure_needs_to_know_where_and_how_many(environment: Environment, name: str) -> None:
+    """The calendar never asks Azure, so it has to be told how much it may accept."""
+    said = sentence(environment, AZURE | {name: None})
+    assert name in said
+    assert "should be set" in said
+
+
+def test_a_default_that_cannot_be_computed_is_not_reported(environment: Environment) -> None:
+    said = sentence(environment, {"SUROGA_LOCAL_VMS": "0"})
+    assert "SUROGA_LOCAL_VMS" in said
+    assert "SUROGA_POOL_CAPACITY" not in said
+
+
 @pytest.mark.parametrize("text", ["PT1H30M", "01:30:00"])
 def test_durations(environment: Environment, text: str) -> None:
     environment({"SUROGA_VM_LEAD": text})
@@ -196,6 +225,11 @@ def test_every_missing_setting_is_named_at_once(environment: Environment) -> Non
         *(("SUROGA_RATE_STORE", "redis://h:70000"), ("SUROGA_RATE_STORE", "redis://h:0")),
         *(("SUROGA_RATE_STORE", "redis://h/db"), ("SUROGA_RATE_STORE", "redis://h?db=1")),
         ("AzureWebJobsStorage__accountName", "Not_An_Account"),
+        *(("SUROGA_AZURE_SUBSCRIPTION", "mine"), ("SUROGA_AZURE_RESOURCE_GROUP", "a/b")),
+        *(("SUROGA_COMPUTE", "aws"), ("SUROGA_POOL_CAPACITY", "0")),
+        *(("SUROGA_VM_URLS", "https://{host}/janus"), ("SUROGA_VM_URLS", "wss://host/janus")),
+        *(("SUROGA_VM_URLS", "[]"), ("SUROGA_VM_URLS", "wss://{host}/,ws://{host}/")),
+        *(("SUROGA_VM_ADMIN_URL", "http://10.0.0.1"), ("SUROGA_VM_ADMIN_URL", "{admin}:7088")),
     ],
 )
 def test_a_malformed_setting_names_itself(environment: Environment, name: str, value: str) -> None:
