@@ -33,6 +33,8 @@ class EventType(StrEnum):
     CALL_ENDED = "call.ended"
     CALL_OVERRUN = "call.overrun"
     FLEET_CAPACITY_WARNING = "fleet.capacity_warning"
+    FLEET_DRILL = "fleet.drill"
+    FLEET_DRILL_STARTED = "fleet.drill_started"
     FLEET_RECOVERED = "fleet.recovered"
     VM_STARTED = "vm.started"
     VM_START_FAILED = "vm.start_failed"

@@ -270,6 +270,18 @@ MESSAGES: dict[str, Message] = {
         "Não foi possível obter a lista de máquinas. Tente novamente em breve.",
         "The list of machines could not be read: try again in a moment.",
     ),
+    "vm_not_off": Message(
+        "A máquina {vm} não está desligada: escolha outra, ou espere que se desligue.",
+        "Machine {vm} is not off: choose another one, or wait until it is.",
+    ),
+    "drill_under_way": Message(
+        "Já decorre um ensaio da máquina {vm}: espere que acabe.",
+        "A drill of machine {vm} is under way already: wait until it is over.",
+    ),
+    "drill_not_idle": Message(
+        "Agora não pode haver um ensaio: {reason}. Tente mais tarde.",
+        "There can be no drill now: {reason}. Try again later.",
+    ),
     "rate_limited": Message(
         "Pedidos em excesso. Aguarde {seconds} s e tente novamente.",
         "Too many requests: wait {seconds} s and try again.",

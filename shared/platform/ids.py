@@ -44,6 +44,16 @@ class Ids:
     def room_pool(room_id: int) -> int:
         return room_id // _PER_POOL
 
+    @staticmethod
+    def drill_room(pool: int) -> int:
+        """The room in which a machine of the pool is rehearsed: nobody can book it, because it is
+        of a pool that there is not."""
+        return (_POOLS + pool) * _PER_POOL
+
+    @staticmethod
+    def is_drill_room(room_id: int) -> bool:
+        return Ids.room_pool(room_id) >= _POOLS
+
     def participant_id(self) -> int:
         """Sorts by time."""
         return self._milliseconds() * 1000 + self._random.randrange(1000)

@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     vm_margin: timedelta = timedelta(minutes=15)
     vm_bridge: timedelta = timedelta(minutes=15)
     hold_max: timedelta = timedelta(hours=24)
+    drill_every: timedelta = timedelta(days=7)
     vm_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
     vm_spot_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
@@ -210,6 +211,7 @@ class Settings(BaseSettings):
         "vm_lead",
         "vm_margin",
         "vm_bridge",
+        "drill_every",
         "hold_max",
         "operator_fresh",
         "join_early",
