@@ -15,6 +15,7 @@ DAY = date(2026, 6, 20)
 HOST = "http://localhost:7071"
 ROOM, OTHER_ROOM = 12345, 67890
 MARIA = "h3Jm0c2vT8KkQ4b9ZyXw1A"
+MACHINE = "janus-0"
 KEY_ID = "00343c8de0f8d2a1b9c4e7f6"
 EVENT = "evt_00343c8de0f00000000000000000000a1b2"
 OPERATION_ID = "5d8c27cf1a1f4b0f9c62a7f3"
@@ -35,7 +36,7 @@ class Examples:
         self.start, self.end = self.at("10:00"), self.at("11:00")
         self.parameters = self._parameters()
         self.bodies = self._bodies()
-        self.answers = {**self._rooms(), **self._bookings(), **self._rest()}
+        self.answers = {**self._rooms(), **self._bookings(), **self._fleet(), **self._rest()}
         self.files = {"image/svg+xml": QR, "text/calendar": self._ics()}
 
     def at(self, clock: str, days: int = 0) -> str:
@@ -49,6 +50,7 @@ class Examples:
             "series_id": self.booking_id,
             "invite_id": MARIA,
             "key_id": KEY_ID,
+            "vm": MACHINE,
             "limit": 50,
             "rooms_list.after": str(ROOM - 1),
             "rooms_availability.after": str(ROOM - 1),
@@ -91,6 +93,7 @@ class Examples:
             "InviteJoinRequest": {**join, "display": "Maria", "token": INVITE},
             "InviteShowRequest": {"token": INVITE},
             "JoinRequest": join,
+            **self._by_hand(),
             "PasswordReset": {"force": False},
             "RoomCreate": {
                 "max_participants": 2,
@@ -200,6 +203,60 @@ class Examples:
             for days in (0, 7, 14)
         ]
 
+    def _by_hand(self) -> dict[str, dict[str, Any]]:
+        return {
+            "MachineStart": {"reason": "A demonstration at noon"},
+            "MachineHold": {"minutes": 120, "reason": "The client may stay longer"},
+            "MachineExtend": {"minutes": 30, "reason": "They are still talking"},
+            "MachineRelease": {"reason": "All is well again"},
+        }
+
+    def _fleet(self) -> dict[str, dict[str, Any]]:
+        booking = {
+            "booking_id": self.booking_id,
+            "tenant": "acme",
+            "start_time": self.start,
+            "end_time": self.end,
+        }
+        machine = {
+            "name": MACHINE,
+            "region": "westeurope",
+            "spot": False,
+            "capacity": 4,
+            "state": "failed",
+            "since": self.at("09:41"),
+            "reason": "AllocationFailed: no capacity in the zone",
+            "on_since": self.at("09:30"),
+            "retry_at": self.at("09:42"),
+            "accepting": True,
+            "bookings": [{**booking, "room_made": False}],
+            "manual": {
+                "hold_until": self.at("12:00"),
+                "exclude_until": self.at("09:45"),
+                "by": "olga",
+                "reason": "The client may stay longer",
+                "since": self.at("09:35"),
+            },
+        }
+        return {
+            "MachineView": machine,
+            "FleetView": {
+                "at": self.at("09:41"),
+                "pool": 0,
+                "inventory": "ok",
+                "machines": [machine],
+                "incidents": [
+                    {
+                        "kind": "start_failed",
+                        "subject": MACHINE,
+                        "since": self.at("09:31"),
+                        "data": {"vm": MACHINE, "reason": "AllocationFailed"},
+                    }
+                ],
+                "waiting": [booking],
+            },
+        }
+
     def _rest(self) -> dict[str, dict[str, Any]]:
         key = {
             "key_id": KEY_ID,
@@ -243,6 +300,7 @@ class Examples:
                 "display": "Alice",
                 "host": True,
                 "janus_url": "ws://127.0.0.1:8188",
+                "janus_urls": ["ws://127.0.0.1:8188", "http://127.0.0.1:8190/janus"],
                 "session_token": "1781953800,janus,janus.plugin.videoroom:c2lnbmF0dXJl",
                 "room_token": f"1781953800,janus.plugin.videoroom,room={ROOM}:c2lnbmF0dXJl",
                 "pin": PASSWORD,

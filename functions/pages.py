@@ -14,8 +14,9 @@ bp = func.Blueprint()
 
 DIST = Path(__file__).resolve().parent.parent / "web" / "dist"
 
+# Each machine's Janus has an address of its own, by WebSocket and by HTTP.
 POLICY = (
-    "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; "
+    "default-src 'self'; connect-src 'self' ws: wss: http: https:; media-src 'self' blob:; "
     "img-src 'self' data:; style-src 'self'{styles}; script-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )

@@ -62,6 +62,7 @@ def make_plan(root: Path, ports: Ports, state: Path, reload: bool) -> Plan:
     for number in range(settings.local_vms):
         first = settings.local_vm_port + PORTS_APART * number
         wanted |= {first: f"Janus of VM {number}", first + 1: f"Admin API of VM {number}"}
+        wanted |= {first + 2: f"Janus over HTTP of VM {number}"}
     check_free(wanted, ports)
     return plan
 

@@ -41,7 +41,7 @@ def free_ports(machines: int = 2) -> int:
     """A `local_vm_port` for so many machines, below the ephemeral ports."""
     while True:
         first = random.randrange(18_000, 31_000, 10)
-        if all(_free(first + 10 * n + k) for n in range(machines) for k in (0, 1)):
+        if all(_free(first + 10 * n + k) for n in range(machines) for k in (0, 1, 2)):
             return first
 
 

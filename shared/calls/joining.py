@@ -275,6 +275,7 @@ class Joining:
             display=visit.display,
             host=host,
             janus_url=located.janus_urls[0],
+            janus_urls=list(located.janus_urls),
             session_token=session_token(secret, expires),
             room_token=room_token(secret, room.room_id, expires),
             pin=self._bookings.password(room),

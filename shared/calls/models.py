@@ -51,7 +51,11 @@ class InviteJoinRequest(JoinRequest):
 
 
 class Ticket(Payload):
-    """What a browser needs to enter the room; the tokens end with `expires_at`."""
+    """What a browser needs to enter the room; the tokens end with `expires_at`.
+
+    `janus_urls` are the ways to the room's machine in the order in which to try them: WebSocket,
+    then HTTP long polling. Each join names the machine of that moment.
+    """
 
     booking_id: int
     room_id: int
@@ -59,6 +63,8 @@ class Ticket(Payload):
     display: str
     host: bool
     janus_url: str
+    """The first of `janus_urls`."""
+    janus_urls: list[str]
     session_token: str
     room_token: str
     pin: str

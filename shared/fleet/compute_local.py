@@ -24,7 +24,7 @@ from shared.janus.keys import vm_keys
 from shared.platform.settings import Settings
 
 PORTS_APART = 10
-"""From one machine's ports to the next one's: WebSockets, and the Admin API right after."""
+"""From one machine's ports to the next one's: WebSockets, the Admin API, and HTTP for browsers."""
 
 _ADMIN_IP = "127.0.0.1"
 
@@ -94,13 +94,13 @@ class LocalCompute:
             reason = f"Janus ended by itself; last error: {process.last_error(folder)}"
         else:
             power = Power.DEALLOCATED
-        port = self._ws_port(name)
+        host, port = self._settings.local_vm_host, self._ws_port(name)
         return Machine(
             name=name,
             pool=self._settings.pool,
             capacity=self._settings.vm_capacity,
             power=power,
-            janus_urls=(f"ws://{self._settings.local_vm_host}:{port}",),
+            janus_urls=(f"ws://{host}:{port}", f"http://{host}:{port + 2}/janus"),
             admin_url=f"http://{_ADMIN_IP}:{port + 1}/admin",
             reason=reason,
         )
@@ -116,6 +116,7 @@ class LocalCompute:
         rendered = self._config(name)
         _check_port(rendered.address, rendered.ws_port)
         _check_port(rendered.admin_ip, rendered.admin_port)
+        _check_port(rendered.address, rendered.http_port)
         config.write(rendered)
         try:
             process.spawn(folder, self._binary)
@@ -142,6 +143,7 @@ class LocalCompute:
             ws_port=port,
             admin_ip=_ADMIN_IP,
             admin_port=port + 1,
+            http_port=port + 2,
             rtp_ports=(low, low + _RTP_WIDTH - 1),
             events_url=f"{self._settings.public_url}/janus/events",
         )

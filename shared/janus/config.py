@@ -27,9 +27,11 @@ class JanusConfig:
     folder: Path
     """Where the files will lie."""
     address: str
-    """The IPv4 address for WebSockets and media. With a loopback address, media uses every other
-    interface: Janus leaves loopback out, and a browser on this machine reaches the others."""
+    """The IPv4 address for WebSockets, HTTP and media. With a loopback address, media uses every
+    other interface: Janus leaves loopback out, and a browser on this machine reaches the others."""
     ws_port: int
+    http_port: int
+    """For browsers that can't use WebSockets."""
     admin_ip: str
     """Where the Admin API listens: loopback or a private address."""
     admin_port: int
@@ -44,7 +46,7 @@ class JanusConfig:
             if parsed.version != 4 or parsed.is_unspecified:
                 raise ValueError(f"{address} is not an IPv4 address that one can connect to")
         low, high = self.rtp_ports
-        for port in (self.ws_port, self.admin_port, low, high):
+        for port in (self.ws_port, self.http_port, self.admin_port, low, high):
             if not 0 < port < 65536:
                 raise ValueError(f"{port} is not a port")
         if low >= high:
@@ -66,6 +68,7 @@ def render(config: JanusConfig) -> dict[str, str]:
         "address": config.address,
         "ice_address": "" if loopback else config.address,
         "ws_ip": config.address,
+        "http_ip": config.address,
         "admin_ip": config.admin_ip,
         "events_url": config.events_url,
         "token_secret": config.keys.token_secret,
@@ -75,7 +78,8 @@ def render(config: JanusConfig) -> dict[str, str]:
         "event_password": config.keys.event_password,
     }
     values: dict[str, str | int] = {key: _escape(value) for key, value in strings.items()}
-    values |= {"ws_port": config.ws_port, "admin_port": config.admin_port}
+    values |= {"ws_port": config.ws_port, "http_port": config.http_port}
+    values |= {"admin_port": config.admin_port}
     values |= {"rtp_low": config.rtp_ports[0], "rtp_high": config.rtp_ports[1]}
     return {
         path.name.removesuffix(_SUFFIX): Template(path.read_text("utf-8")).substitute(values)

@@ -48,7 +48,7 @@ class FakeCompute:
             pool,
             capacity,
             Power.DEALLOCATED,
-            (f"ws://{name}:8188",),
+            (f"ws://{name}:8188", f"http://{name}:8190/janus"),
             f"http://{name}:7088/admin",
         )
 

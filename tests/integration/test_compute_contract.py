@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -178,7 +179,8 @@ async def test_two_machines_run_side_by_side(vms: LocalVms) -> None:
 async def test_the_address_may_be_another_one(host: str) -> None:
     async with LocalVms(local_vm_host=host) as vms:
         machine = await vms.running(VM)
-        assert machine.janus_url == f"ws://{host}:{vms.settings.local_vm_port}"
+        port = vms.settings.local_vm_port
+        assert machine.janus_urls == (f"ws://{host}:{port}", f"http://{host}:{port + 2}/janus")
 
 
 async def test_the_folder_may_have_any_name() -> None:
@@ -327,7 +329,7 @@ async def test_a_stop_that_was_cut_short_is_finished_by_the_next_start(vms: Loca
     assert vms.pids(VM) != [pid]
 
 
-@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("offset", [0, 1, 2])
 async def test_a_taken_port_is_a_clear_reason(vms: LocalVms, offset: int) -> None:
     port = vms.settings.local_vm_port + offset
     with socket.create_server(("127.0.0.1", port)):
@@ -365,7 +367,7 @@ async def test_a_janus_that_ends_right_away_says_why(
     the reason is its best guess: `tests/unit/janus/test_process.py` says which line it takes."""
     with monkeypatch.context() as patch:
         for template in config.TEMPLATES.iterdir():
-            text = template.read_text().replace("\tws = true", "").replace("admin_http = true", "")
+            text = re.sub(r"\t(ws|http|admin_http) = true", "", template.read_text())
             (tmp_path / template.name).write_text(text)
         patch.setattr(config, "TEMPLATES", tmp_path)
         await vms.compute.start(VM)

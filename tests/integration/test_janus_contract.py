@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from aiohttp import encode_basic_auth, web
@@ -31,6 +32,7 @@ from shared.janus.port import (
     Participant,
     RoomSpec,
 )
+from shared.janus.tokens import session_token
 from shared.platform.clock import parse
 from tests.fakes.compute import FakeCompute
 from tests.janus import JANUS_KEY, Caller, LocalVms
@@ -283,6 +285,37 @@ async def test_a_rehearsal_joins_as_a_publisher_and_wants_to_be_listed(real: Rea
     assert seen == ["rehearsal"]
 
 
+async def test_browsers_get_in_by_http_with_the_same_tokens(real: RealMachines) -> None:
+    """The second URL, for networks that block WebSockets: a page of any origin may ask."""
+    url = real.machine.janus_urls[1]
+    keys = vm_keys(JANUS_KEY, VM)
+    expires = real.vms.clock.now() + timedelta(minutes=1)
+    good = session_token(keys.token_secret, expires)
+    headers = {"Origin": "https://calls.example", "Access-Control-Request-Headers": "content-type"}
+    async with real.vms.http.options(url, headers=headers) as preflight:
+        assert preflight.ok
+        assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+        assert "content-type" in preflight.headers["Access-Control-Allow-Headers"].lower()
+
+    async def create(token: str) -> dict[str, Any]:
+        request = {"janus": "create", "transaction": "t", "token": token}
+        async with real.vms.http.post(url, json=request, headers=headers) as answer:
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            told: dict[str, Any] = await answer.json(content_type=None)
+            return told
+
+    assert (await create(session_token("another", expires)))["error"]["code"] == 403
+    session = (await create(good))["data"]["id"]
+    async with real.vms.http.get(f"{url}/{session}", params={"token": "forged"}) as poll:
+        assert poll.status == 403
+    goodbye = json.dumps({"janus": "destroy", "transaction": "t", "token": good})
+    async with real.vms.http.post(f"{url}/{session}", data=goodbye) as answer:
+        assert (await answer.json(content_type=None))["janus"] == "success"
+    async with real.vms.http.get(f"{url}/{session}", params={"token": good}) as poll:
+        assert poll.status == 404
+    assert good.split(":")[1] not in (real.vms.folder / VM / "janus.log").read_text()
+
+
 async def test_without_sessions_the_keys_are_still_looked_at(real: RealMachines) -> None:
     stranger = JanusClients(real.vms.http, "another key", real.vms.clock)(real.machine)
     assert "signed mode" in (await refused(stranger.ready(sessions=False))).reason
@@ -379,14 +412,14 @@ async def test_another_program_on_the_port_is_not_janus(real: RealMachines, text
 
 
 async def test_only_this_computer_reaches_a_local_janus(real: RealMachines) -> None:
-    """Neither WebSockets nor the Admin API listen anywhere but on the address in the settings."""
+    """Nothing listens anywhere but on the address in the settings."""
     [pid] = real.vms.pids(VM)
     sockets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
     tables = [Path("/proc/net") / name for name in ("tcp", "tcp6")]
     rows = [line.split() for table in tables for line in table.read_text().splitlines()[1:]]
     listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
     port = real.vms.settings.local_vm_port
-    assert listening == {f"0100007F:{port:04X}", f"0100007F:{port + 1:04X}"}
+    assert listening == {f"0100007F:{port + offset:04X}" for offset in (0, 1, 2)}
 
 
 async def test_events_arrive_with_the_machines_credentials() -> None:

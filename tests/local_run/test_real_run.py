@@ -82,7 +82,9 @@ def test_a_call_can_be_joined_and_everything_ends_with_it(tree: Path) -> None:
             200, "POST", f"/api/v1/bookings/{booking['booking_id']}/join", {"nonce": "tab-0001"}
         )
         assert ticket["janus_url"] == f"ws://127.0.0.1:{Ports.of(port).janus}"
+        assert ticket["janus_urls"][1] == f"http://127.0.0.1:{Ports.of(port).janus + 2}/janus"
         assert taken(Ports.of(port).janus)
+        assert taken(Ports.of(port).janus + 2)
         run.send(signal.SIGINT)
         assert run.wait() == 0
     eventually_none(tree, 0)

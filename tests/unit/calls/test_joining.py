@@ -33,6 +33,7 @@ async def test_a_ticket_opens_the_room_and_nothing_else() -> None:
     assert ticket.expires_at == expires
     assert (ticket.host, ticket.display) == (True, "Alice")
     assert ticket.janus_url == "ws://janus-0:8188"
+    assert ticket.janus_urls == ["ws://janus-0:8188", "http://janus-0:8190/janus"]
     guest = await world.join_invited(booked)
     assert (guest.host, guest.display) == (False, "Guest")
     assert guest.participant_id != ticket.participant_id

@@ -74,6 +74,11 @@ def test_pages_run_our_code_only_and_in_no_frame(dist: Path, name: str) -> None:
     assert headers["Cache-Control"] == "no-store"
 
 
+def test_the_call_page_reaches_any_machine_by_websocket_and_by_http(dist: Path) -> None:
+    (rule,) = re.findall(r"connect-src ([^;]*);", page("call_page")["Content-Security-Policy"])
+    assert rule.split() == ["'self'", "ws:", "wss:", "http:", "https:"]
+
+
 @pytest.mark.parametrize("name", ["home_page", "call_page"])
 def test_the_call_page_may_use_camera_and_microphone(dist: Path, name: str) -> None:
     allowed = page(name)["Permissions-Policy"]

@@ -18,6 +18,7 @@ CONFIG = JanusConfig(
     folder=Path("/tmp/janus-0"),
     address="127.0.0.1",
     ws_port=8188,
+    http_port=8190,
     admin_ip="127.0.0.1",
     admin_port=8189,
     rtp_ports=(10_000, 10_499),
@@ -58,6 +59,16 @@ def test_media_uses_the_address_unless_it_is_loopback() -> None:
     assert 'ice_enforce_list = "198.51.100.7"' in render(public)["janus.jcfg"]
 
 
+def test_browsers_and_the_admin_api_have_addresses_of_their_own() -> None:
+    public = replace(CONFIG, address="198.51.100.7", admin_ip="10.0.0.4")
+    text = render(public)["janus.transport.http.jcfg"]
+    general, admin = text.split("admin: {")
+    assert 'ip = "198.51.100.7"' in general
+    assert "port = 8190" in general
+    assert 'admin_ip = "10.0.0.4"' in admin
+    assert "admin_port = 8189" in admin
+
+
 def test_values_are_escaped() -> None:
     folder = Path('/tmp/a "b" \\ c $name')
     text = render(replace(CONFIG, folder=folder))["janus.jcfg"]
@@ -72,6 +83,7 @@ def test_values_are_escaped() -> None:
         {"admin_ip": "::1"},
         {"ws_port": 0},
         {"admin_port": 65_536},
+        {"http_port": -1},
         {"rtp_ports": (20_000, 20_000)},
         {"rtp_ports": (20_000, 70_000)},
         {"events_url": "file:///etc/passwd"},
