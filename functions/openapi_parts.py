@@ -39,8 +39,9 @@ TAGS = {
     "invites": "Guests, each with a link of their own.",
     "calls": "Joining a call.",
     "api keys": "Tokens for a tenant's servers.",
+    "fleet": "The machines: now, as planned, and by hand.",
     "audit": "Who did what, when, from which address.",
-    "platform": "Health, and what the machines send.",
+    "platform": "Health, what the machines send, and messages to operators.",
 }
 
 PROBLEM: dict[str, Any] = {
@@ -117,6 +118,7 @@ PARAMETERS = {
     "booking_id": "The booking.",
     "series_id": "The series, by the id of its first booking.",
     "invite_id": "The invite; `guest` is the shared link's.",
+    "vm": "The machine, by its name.",
     "key_id": "The API key, by its id (never its token).",
     "limit": "How many at most.",
     "after": "Where the page begins: take it from the `Link` header.",

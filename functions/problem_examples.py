@@ -23,6 +23,7 @@ def problem_example(op: Operation, status: int, code: str, examples: Examples) -
         "limit": "20",
         "seconds": "12",
         "scope": op.scope,
+        "age": timedelta(minutes=15),
     }
     extra = {
         "too_early": {"opens_at": opens},

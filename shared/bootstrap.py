@@ -45,15 +45,27 @@ from shared.calls.store import CallStore
 from shared.events.outbox import Outbox
 from shared.events.relay import Relay, log_event
 from shared.fleet.compute import Compute
-from shared.fleet.compute_local import LocalCompute
+from shared.fleet.drill import Drills
+from shared.fleet.drill_book import DrillBook
+from shared.fleet.drill_call import DrillCall
+from shared.fleet.drill_steps import DrillSteps
 from shared.fleet.driver import Driver
+from shared.fleet.forecast import Forecast
 from shared.fleet.hosts import FleetHosts
+from shared.fleet.idle import Idle
+from shared.fleet.incidents import Incidents
+from shared.fleet.now import FleetNow
+from shared.fleet.overrides import Overrides
 from shared.fleet.reconciler import Reconciler
 from shared.fleet.rooms import RoomKeeper, RoomSecrets
 from shared.fleet.service import FleetService
 from shared.fleet.store import FleetStore
+from shared.fleet.switch import PowerSwitch
 from shared.janus.client import JanusClients
 from shared.janus.port import JanusFactory
+from shared.operators.messenger import Messenger
+from shared.operators.messenger_apprise import AppriseMessenger
+from shared.operators.service import OperatorMessages
 from shared.platform import logs
 from shared.platform.api_keys import KeyReader
 from shared.platform.auth import Invites, LocalTokens, TokenVerifier
@@ -67,6 +79,9 @@ from shared.platform.settings import Settings, load_settings
 from shared.platform.tables import StorageUnavailable, Tables
 from shared.platform.tables_azure import AzureTables
 from shared.platform.throttle import Throttle
+from shared.reports.calls import CallTimes
+from shared.reports.reader import LedgerReader
+from shared.reports.service import Reports
 from shared.tenants.api_keys import ApiKeys
 
 STORAGE_PATIENCE = 2.0
@@ -81,6 +96,7 @@ class Ports:
     queues: Queues
     compute: Compute
     janus: JanusFactory
+    messenger: Messenger
     clock: Clock
     random: random.Random
 
@@ -101,7 +117,7 @@ class Services:
         calendar = Calendar(ports.tables, outbox, clock)
         contention = Contention(clock, self._pause)
         index = BookingIndex(ports.tables)
-        fleet_store = FleetStore(ports.tables, outbox)
+        self.fleet_store = fleet_store = FleetStore(ports.tables, outbox)
         secrets = RoomSecrets(rooms, janus_key)
         hosts = FleetHosts(fleet_store, secrets, ports.janus, settings, clock)
         finder = RoomFinder(calendar, rooms, settings)
@@ -131,11 +147,30 @@ class Services:
         self.calendar_files = CalendarFiles(settings, clock)
         self.reminders = Reminders(ports.tables, calendar, outbox, settings, clock)
         keeper = RoomKeeper(fleet_store, self.bookings, secrets, clock)
-        driver = Driver(fleet_store, ports.compute, ports.janus, keeper, outbox, settings, clock)
+        switch = PowerSwitch(fleet_store, ports.compute, outbox, settings, clock)
+        driver = Driver(fleet_store, switch, ports.janus, keeper, settings, clock)
+        incidents = Incidents(fleet_store, outbox, clock)
         self.reconciler = Reconciler(
-            self.bookings, fleet_store, ports.compute, driver, settings, clock
+            self.bookings,
+            fleet_store,
+            ports.compute,
+            driver,
+            incidents,
+            settings,
+            clock,
         )
         self.fleet = FleetService(fleet_store, secrets, ports.janus, ports.queues, settings, clock)
+        self.overrides = Overrides(fleet_store, ports.compute, self.fleet, outbox, settings, clock)
+        self.fleet_now = FleetNow(self.bookings, fleet_store, ports.compute, settings, clock)
+        idle = Idle(self.bookings, settings, clock)
+        book, wake = DrillBook(fleet_store, outbox, settings.pool), self.fleet.wake
+        drill_call = DrillCall(ports.janus, janus_key, settings.pool, ids, clock)
+        steps = DrillSteps(book, idle, drill_call, wake, settings, clock)
+        self.drills = Drills(book, steps, idle, ports.compute, wake, settings, clock)
+        self.forecast = Forecast(
+            self.bookings, fleet_store, ports.compute, incidents, settings, clock
+        )
+        self.operators = OperatorMessages(ports.messenger, ports.queues, settings, clock)
         call_store = CallStore(ports.tables, outbox)
         self.calls = Calls(
             call_store, self.audit, self.fleet, secrets, outbox, ports.queues, settings, clock
@@ -145,6 +180,9 @@ class Services:
             self.bookings, self.fleet, call_store, invites, janus_key, settings, clock, ids
         )
         self.janus_events = JanusEvents(self.calls, janus_key)
+        call_times = CallTimes(ports.tables, settings)
+        reader = LedgerReader(fleet_store, call_times, settings, clock)
+        self.reports = Reports(reader, settings, clock)
         self.relay = Relay(
             ports.tables,
             ports.queues,
@@ -155,8 +193,11 @@ class Services:
                 self.bookings.on_event,
                 room_index.on_event,
                 self.series.on_event,
+                self.drills.on_event,  # before the reconciler is woken
                 self.fleet.on_event,
                 self.calls.on_event,
+                call_times.on_event,
+                self.operators.on_event,
             ],
         )
         self.api_keys = ApiKeys(ports.tables, outbox, clock, ids)
@@ -222,9 +263,21 @@ def services() -> Services:
     ports = Ports(
         tables=AzureTables(connection, settings.storage_account),
         queues=AzureQueues(connection, settings.storage_account),
-        compute=LocalCompute(settings),
+        compute=_compute(settings, clock),
         janus=JanusClients(session, settings.janus_key.get_secret_value(), clock),
+        messenger=AppriseMessenger(settings),
         clock=clock,
         random=random.SystemRandom(),
     )
     return Services(settings, ports, session)
+
+
+def _compute(settings: Settings, clock: Clock) -> Compute:
+    """Imports the one that is used."""
+    if settings.compute == "azure":
+        from shared.fleet.compute_azure import AzureCompute
+
+        return AzureCompute(settings, clock)
+    from shared.fleet.compute_local import LocalCompute
+
+    return LocalCompute(settings)

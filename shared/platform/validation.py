@@ -61,6 +61,8 @@ OURS: Mapping[str, Message] = {
         "should be at most 20 levels deep": "deve ter no máximo 20 níveis",
         "should have at most 16384 bytes as JSON": "deve ter no máximo 16384 bytes em JSON",
         "should be a time between the years 1900 and 9998": "deve ficar entre os anos 1900 e 9998",
+        "until or minutes should be given": "precisa de until ou de minutes",
+        "until or minutes should be given, not both": "deve ter until ou minutes, não os dois",
     }.items()
 }
 """What the validators of our payloads say, by their English."""

@@ -46,6 +46,14 @@ TRIGGERS = {
     "call_page": "GET call",
     "calls_record": "queue janus-events",
     "docs_page": "GET docs",
+    "fleet_exclude": "POST api/v1/fleet/machines/{vm}/exclude",
+    "fleet_extend": "POST api/v1/fleet/machines/{vm}/extend",
+    "fleet_hold": "POST api/v1/fleet/machines/{vm}/hold",
+    "fleet_release": "POST api/v1/fleet/machines/{vm}/release",
+    "fleet_show": "GET api/v1/fleet",
+    "fleet_start": "POST api/v1/fleet/machines/{vm}/start",
+    "fleet_stop": "POST api/v1/fleet/machines/{vm}/stop",
+    "fleet_forecast": "timer 0 20 * * * *",
     "fleet_tick": "timer 0 * * * * *",
     "fleet_wake": "queue fleet-wake",
     "health": "GET health",
@@ -59,6 +67,8 @@ TRIGGERS = {
     "invites_show": "POST api/v1/invites/show",
     "janus_events": "POST janus/events",
     "openapi_json": "GET openapi.json",
+    "operators_deliver": "queue operator-messages",
+    "operators_test": "POST api/v1/operators/test-message",
     "outbox_relay": "queue outbox",
     "rooms_availability": "GET api/v1/rooms/availability",
     "rooms_create": "POST api/v1/rooms",
@@ -128,6 +138,12 @@ PATHS = [
     "api/v1/invites/join",
     "api/v1/invites/show",
     "api/v1/audit",
+    "api/v1/operators/test-message",
+    "api/v1/fleet",
+    *(
+        f"api/v1/fleet/machines/janus-0/{action}"
+        for action in ("exclude", "extend", "hold", "release", "start", "stop")
+    ),
     "api/v1/auth/token",
     "api/v1/auth/config",
 ]
@@ -140,6 +156,7 @@ def _pattern(route: str) -> str:
         "{*path}": ".+",
         "{key_id}": "[^/]+",
         "{invite_id}": "[^/]+",
+        "{vm}": "[^/]+",
     }
     parts = re.split(r"({[^}]*})", route)
     return "".join(special.get(p, r"-?\d+") if p.startswith("{") else re.escape(p) for p in parts)
@@ -173,7 +190,7 @@ os.environ.__class__ = Watched
 before = set(sys.modules)
 import function_app
 heavy = ("aiohttp", "azure.core", "azure.data", "azure.storage", "azure.identity", "jwt",
-         "cryptography", "requests", "pydantic_settings", "limits", "redis",
+         "cryptography", "requests", "pydantic_settings", "limits", "redis", "apprise",
          "icalendar", "segno", "dateutil")
 loaded = [m for m in set(sys.modules) - before if m.startswith(heavy)]
 assert not loaded, loaded

@@ -7,11 +7,17 @@ from typing import Any
 import pytest
 
 from functions.door import OPERATIONS, Operation
+from functions.examples import Examples
 from shared.platform.auth import LocalTokens
 from tests.unit.functions.asking import Answer, Door
 
-NAMING = [op for op in OPERATIONS if op.signed_in and "{" in op.route]
-LISTING = [op for op in OPERATIONS if op.signed_in and "{" not in op.route and op.method == "GET"]
+PLATFORM = frozenset({"fleet"})
+"""Tags of operations about the platform, which belongs to no tenant."""
+
+OURS = [op for op in OPERATIONS if op.tag in PLATFORM]
+THEIRS = [op for op in OPERATIONS if op.signed_in and op.tag not in PLATFORM]
+NAMING = [op for op in THEIRS if "{" in op.route]
+LISTING = [op for op in THEIRS if "{" not in op.route and op.method == "GET"]
 
 BODIES: dict[str, Any] = {
     "bookings_join": {"nonce": "nonce-alice"},
@@ -90,6 +96,29 @@ async def test_another_tenants_lists_are_empty(acme: Acme, op: Operation) -> Non
         ((own, foreign),) = zip(own.values(), foreign.values(), strict=True)
     assert own
     assert foreign == []
+
+
+@pytest.mark.parametrize("op", OURS, ids=lambda op: op.name)
+async def test_the_platform_is_for_operators(acme: Acme, op: Operation) -> None:
+    """Whatever somebody is in their own tenant; a server of theirs neither."""
+    examples = Examples(acme.world.now.date())
+    body = examples.bodies[op.body.__name__] if op.body else None
+    route = {"vm": "janus-0"} if "{vm}" in op.route else {}
+    before = {key: dict(rows) for key, rows in acme.world.tables.rows.items()}
+    token = acme.token("alice", "acme", "user", "admin")
+    answer = await acme.ask(op.name, body, token=token, **route)
+    assert (answer.status, answer.code) == (403, "operator_only")
+    assert acme.world.tables.rows == before, "and nothing was changed"
+    assert not acme.world.compute.calls
+    operator = await acme.ask(op.name, body, token=acme.token("olga", "acme", "operator"), **route)
+    assert operator.status == op.status, operator.body
+    key = await acme.ask(
+        "api_keys_create",
+        {"name": "k", "scopes": ["audit:read"], "roles": ["admin"]},
+        token=token,
+    )
+    answer = await acme.ask(op.name, body, token=key.body["token"], **route)
+    assert (answer.status, answer.code) == (403, "person_only")
 
 
 async def test_another_tenants_room_cannot_be_booked(acme: Acme) -> None:
