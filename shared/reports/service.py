@@ -1,0 +1,93 @@
+"""Reports: what callers may ask of the ledger (webrtc-streaming.md 1.3 and 7.5)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.platform.auth import Caller
+from shared.platform.clock import Clock
+from shared.platform.i18n import Message
+from shared.platform.problems import FieldError, Problem, invalid
+from shared.reports.models import Summary, Usage
+from shared.reports.periods import By, Period, month, period_of, periods
+from shared.reports.reader import LedgerReader
+from shared.reports.summary import summary
+from shared.reports.usage import usage
+
+if TYPE_CHECKING:
+    from shared.platform.settings import Settings
+
+LONGEST = timedelta(days=400)
+"""Of a summary: a year, with what its first and last period lack."""
+
+USUAL = {"week": timedelta(weeks=12), "month": timedelta(days=365)}
+
+INTERVAL = Message(
+    f"deve ser anterior a to, no máximo {LONGEST.days} dias",
+    f"should be before to, at most {LONGEST.days} days",
+)
+
+
+class Reports:
+    def __init__(self, reader: LedgerReader, settings: Settings, clock: Clock) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._clock = clock
+
+    async def usage(self, caller: Caller, name: str | None, tenant: str | None) -> Usage:
+        """The month `name` (`2026-10`; by default this one) of the caller's tenant, or for an
+        operator of all, or of the one asked for.
+
+        Problems: 403 for who is neither admin nor operator, 404 for another one's tenant.
+        """
+        whose, zone = _scope(caller, tenant), self._settings.time_zone
+        period = month(name, zone) if name else period_of(self._clock.now(), "month", zone)
+        return await self.bill(period, whose)
+
+    async def bill(self, period: Period, tenant: str | None = None) -> Usage:
+        """Of one tenant, or of all. Raises `StorageUnavailable`."""
+        reading = await self._reader.read(period.start, period.end)
+        settings = self._settings
+        # In a thread: with thousands of bookings it takes longer than others should wait.
+        return await asyncio.to_thread(
+            usage, reading, period, tenant, settings.currency, settings.time_zone
+        )
+
+    async def summary(
+        self,
+        caller: Caller,
+        since: datetime | None,
+        until: datetime | None,
+        by: By,
+        tenant: str | None,
+    ) -> Summary:
+        """As `usage`, of [since, until): by default the last 12 weeks or months, until now.
+
+        Problems: also 400 for an interval that is empty or longer than 400 days.
+        """
+        whose, zone = _scope(caller, tenant), self._settings.time_zone
+        until = until or self._clock.now()
+        since = since or period_of(until - USUAL[by], by, zone).end
+        if not since < until <= since + LONGEST:
+            raise invalid([FieldError("from", INTERVAL)])
+        return await self.figures([*periods(since, until, by, zone)], whose)
+
+    async def figures(self, wanted: list[Period], tenant: str | None = None) -> Summary:
+        """Of these periods, which follow each other. Raises `StorageUnavailable`."""
+        reading = await self._reader.read(wanted[0].start, wanted[-1].end)
+        settings = self._settings
+        return await asyncio.to_thread(
+            summary, reading, wanted, tenant, settings.currency, settings.time_zone
+        )
+
+
+def _scope(caller: Caller, tenant: str | None) -> str | None:
+    """The tenant to tell of; None for all, and the platform itself."""
+    if caller.is_operator:
+        return tenant
+    caller.require_admin()
+    if tenant not in (None, caller.tenant):
+        raise Problem(404, "not_found")
+    return caller.tenant
