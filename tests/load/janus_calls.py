@@ -1,0 +1,309 @@
+"""What a call costs the machine that carries it: calls of two through one real Janus.
+
+    .venv/bin/python -m tests.load.janus_calls                 # 1, 2, 4 and 8 calls, 20 s each
+    .venv/bin/python -m tests.load.janus_calls --chromium      # the light clients against a browser
+
+Prints for each number of calls Janus's share of a core, loss, and how long joining took; and from
+them how many calls a core carries. docs/capacity.md says how to read it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from shared.janus.client import BITRATE
+from shared.janus.keys import vm_keys
+from shared.janus.port import RoomSpec
+from shared.janus.tokens import session_token
+from tests.janus import HOUR, LocalVms
+from tests.load import usage
+from tests.load.clip import encode
+from tests.load.janus_call import Counts, Ticket
+from tests.load.janus_chromium import chromium_call
+
+CEILING = 0.6
+"""Of a core: what the calls may use on average. The rest is for bursts, joins and the machine."""
+
+LATE = 0.25
+LOSS = 0.01
+"""Beyond either, it is this machine that was full: such a row says nothing about Janus."""
+
+SETTLE = 2.0
+_PATIENCE = 60.0
+_FIRST_ROOM = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """So many calls at once. Shares are in per cent of one core."""
+
+    calls: int
+    janus: float
+    clients: float
+    others: float
+    stolen: float
+    idle: float
+    packets: float
+    """That Janus passed on each second."""
+    loss: float
+    dropped: int
+    """Of the lost, those that Janus did not fetch from its sockets in time."""
+    late: float
+    joins: tuple[float, ...]
+    """Seconds, of the calls that came with this level."""
+    memory: float
+
+    @property
+    def counts(self) -> bool:
+        return self.late <= LATE and self.loss <= LOSS
+
+    @property
+    def per_call(self) -> float:
+        return self.janus / self.calls if self.calls else 0.0
+
+
+class LightCall:
+    """A call in a process of its own, so that one that is late makes no other one late."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.joined = 0.0
+
+    @classmethod
+    async def begin(cls, ticket: Ticket) -> Self:
+        command = (sys.executable, "-m", "tests.load.janus_call")
+        pipe = asyncio.subprocess.PIPE
+        call = cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe))
+        try:
+            call.joined = (await call._ask(asdict(ticket)))["joined"]
+        except BaseException:
+            await call.end()
+            raise
+        return call
+
+    async def counts(self) -> Counts:
+        return Counts(**await self._ask({}))
+
+    async def end(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(5):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        async with asyncio.timeout(_PATIENCE):
+            line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("a call ended by itself: see its error above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+class Bench:
+    """One Janus and the calls through it."""
+
+    def __init__(self, vms: LocalVms, clip: Path, settle: float) -> None:
+        self._vms = vms
+        self._settle = settle
+        self._clip = clip
+        self._calls: list[LightCall] = []
+        self._rooms = 0
+
+    async def start(self) -> None:
+        self._machine = await self._vms.running("janus-0")
+        (self.pid,) = self._vms.pids("janus-0")
+
+    async def ticket(self) -> Ticket:
+        """A room that nobody is in, and what opens it."""
+        room = _FIRST_ROOM + self._rooms
+        self._rooms += 1
+        await self._vms.janus(self._machine).create_room(RoomSpec(room, "pin", 2, "secret"))
+        keys = vm_keys(self._vms.settings.janus_key.get_secret_value(), self._machine.name)
+        return Ticket(
+            url=self._machine.janus_url,
+            session_token=session_token(keys.token_secret, self._vms.clock.now() + HOUR),
+            room=room,
+            pin="pin",
+            room_token=self._vms.room_token(self._machine, room),
+            clip=str(self._clip),
+        )
+
+    async def level(self, calls: int, seconds: float) -> Level:
+        """Adds calls one by one until there are so many, and measures."""
+        joins = []
+        while len(self._calls) < calls:
+            call = await LightCall.begin(await self.ticket())
+            self._calls.append(call)
+            joins.append(call.joined)
+        await asyncio.sleep(self._settle)
+        groups = {"janus": [self.pid], "clients": [call.pid for call in self._calls]}
+        begun, lost, first = await self._counts(), usage.dropped(self.pid), usage.read(groups)
+        await asyncio.sleep(seconds)
+        used = usage.between(first, usage.read(groups))
+        dropped, ended = usage.dropped(self.pid) - lost, await self._counts()
+        sent = sum(e.sent - b.sent for b, e in zip(begun, ended, strict=True))
+        received = sum(e.received - b.received for b, e in zip(begun, ended, strict=True))
+        return Level(
+            calls=calls,
+            janus=used.groups["janus"],
+            clients=used.groups["clients"],
+            others=used.others,
+            stolen=used.stolen,
+            idle=used.idle,
+            packets=received / used.seconds,
+            # A few are on their way at either end.
+            loss=max(0.0, 1 - received / sent) if sent else 0.0,
+            dropped=dropped,
+            late=max((count.late for count in ended), default=0.0),
+            joins=tuple(joins),
+            memory=usage.memory(self.pid),
+        )
+
+    async def _counts(self) -> list[Counts]:
+        return [await call.counts() for call in self._calls]
+
+    async def end(self) -> None:
+        await asyncio.gather(*(call.end() for call in self._calls))
+
+
+@contextlib.asynccontextmanager
+async def bench(kbit: int, clip_seconds: int = 10, settle: float = SETTLE) -> AsyncIterator[Bench]:
+    """`settle` seconds pass between the last join of a level and its measurement."""
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.webm"
+        await asyncio.to_thread(encode, clip, kbit, clip_seconds)
+        async with LocalVms() as vms:
+            one = Bench(vms, clip, settle)
+            await one.start()
+            try:
+                yield one
+            finally:
+                await one.end()
+
+
+async def measure(numbers: Sequence[int], seconds: float, kbit: int) -> list[Level]:
+    """Levels grow, on one Janus; the first is Janus without a call."""
+    levels = []
+    async with bench(kbit) as one:
+        print(HEAD, flush=True)
+        for calls in (0, *sorted(set(numbers))):
+            levels.append(await one.level(calls, seconds))
+            print(row(levels[-1]), flush=True)
+    return levels
+
+
+HEAD = (
+    "calls  Janus %  per call %  packets/s  loss %  at Janus  late ms  join ms: median worst"
+    "  MB   clients %  others %  steal %  idle %"
+)
+
+
+def row(level: Level) -> str:
+    joins = level.joins or (0.0,)
+    return (
+        f"{level.calls:5}{' ' if level.counts else '*'} {level.janus:7.1f} {level.per_call:11.2f}"
+        f" {level.packets:10.0f} {level.loss * 100:7.2f} {level.dropped:9}"
+        f" {level.late * 1000:8.0f} {statistics.median(joins) * 1000:16.0f}"
+        f" {max(joins) * 1000:5.0f} {level.memory:4.0f} {level.clients:10.0f}"
+        f" {level.others:9.0f} {level.stolen:8.0f} {level.idle:7.0f}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Janus's share of a core as calls grow, by least squares."""
+
+    per_call: float
+    alone: float
+
+    @classmethod
+    def through(cls, levels: Sequence[Level]) -> Line:
+        good = [level for level in levels if level.counts]
+        shares = [level.janus for level in good]
+        fit = statistics.linear_regression([level.calls for level in good], shares)
+        return cls(per_call=fit.slope, alone=fit.intercept)
+
+    def calls(self, cores: float) -> int:
+        """How many use no more than the ceiling of so many cores."""
+        return max(0, int((100 * CEILING * cores - self.alone) / self.per_call))
+
+
+def recommendation(levels: Sequence[Level]) -> str:
+    most = max((level.calls for level in levels if level.counts), default=0)
+    if most < 2:
+        return "No recommendation: this machine was too busy to measure more than one call."
+    line = Line.through(levels)
+    return (
+        f"A call costs Janus {line.per_call:.2f} % of a core (least squares; {line.alone:.1f} % "
+        f"without any). With at most {CEILING:.0%} of a core in use: suroga-capacity "
+        f"{line.calls(1)} for 1 core, {line.calls(2)} for 2.\n"
+        f"Measured up to {most} calls: more is extrapolated. Rows with a * count for nothing: the "
+        f"clients were late by more than {LATE * 1000:.0f} ms or lost more than {LOSS:.0%}."
+    )
+
+
+async def compare(seconds: float, kbit: int) -> None:
+    """One call of two pages of a real browser, and one of light clients, on the same Janus."""
+    async with bench(kbit) as one:
+        async with chromium_call(await one.ticket(), kbit) as browsers:
+            await asyncio.sleep(5 * SETTLE)  # until the browser has found the bandwidth
+            begun, first = await browsers.counts(), usage.read({"janus": [one.pid]})
+            await asyncio.sleep(seconds)
+            used = usage.between(first, usage.read({"janus": [one.pid]}))
+            packets = ((await browsers.counts()).received - begun.received) / used.seconds
+        light = await one.level(1, seconds)
+    real = used.groups["janus"]
+    print("             Janus %  packets/s  Janus % for 100 packets/s")
+    for name, share, rate in (
+        ("Chromium", real, packets),
+        ("light client", light.janus, light.packets),
+    ):
+        print(f"{name:12} {share:7.2f} {rate:10.0f} {share / rate * 100:26.2f}")
+    ratio = (light.janus / light.packets) / (real / packets)
+    print(f"a packet of the light clients costs Janus {ratio:.2f} times one of Chromium's")
+
+
+async def main() -> None:
+    task = asyncio.current_task()
+    assert task
+    # Or Janus would outlive us.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--calls", default="1,2,4,8", help="how many at once, a comma between")
+    parser.add_argument("--seconds", type=float, default=20, help="of each measurement")
+    parser.add_argument("--kbit", type=int, default=BITRATE // 1000, help="of a person's video")
+    parser.add_argument("--rounds", type=int, default=1, help="all of it, so often")
+    parser.add_argument("--chromium", action="store_true", help="compare with a browser instead")
+    goal = parser.parse_args()
+    print(f"{usage.CORES} cores of {usage.processor()}; {goal.kbit} kbit/s of video each way")
+    if goal.chromium:
+        await compare(goal.seconds, goal.kbit)
+        return
+    numbers = [int(number) for number in goal.calls.split(",")]
+    levels = []
+    for _ in range(goal.rounds):
+        levels += await measure(numbers, goal.seconds, goal.kbit)
+    print(recommendation(levels))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
