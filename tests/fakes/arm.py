@@ -212,6 +212,7 @@ class FakeArm:
             return
         operation.status = "Succeeded"
         now = "deallocated" if operation.verb == "deallocate" else "running"
+        operation.vm.provisioning, operation.vm.message = "succeeded", ""
         if operation.vm.power != now:
             operation.vm.become(now)
 

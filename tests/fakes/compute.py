@@ -122,9 +122,10 @@ class FakeCompute:
         verb, _, name = operation.partition(" ")
         if name in self.fail_later:
             raise self.fail_later.pop(name)
-        power = self._machines[name].power if name in self._machines else None
-        busy = {"start": Power.STARTING, "deallocate": Power.DEALLOCATING}[verb]
-        return "running" if power is busy else "done"
+        if name not in self._machines:
+            return "done"
+        busy = {"start": Power.STARTING, "deallocate": Power.DEALLOCATING}.get(verb)
+        return "running" if self._machines[name].power is busy else "done"
 
     def _operation(self, verb: str, name: str) -> str:
         """Like a host that is done at once, unless the machine is slow."""

@@ -1,4 +1,5 @@
-"""The compute port: the same suite for the fake and for Janus processes on this computer."""
+"""The compute port: the same suite for the fake, for Janus processes on this computer, and for
+Azure (the real SDK against a Resource Manager over a socket, each machine with a fake Janus)."""
 
 from __future__ import annotations
 
@@ -21,8 +22,12 @@ from shared.fleet.compute import Compute, ComputeError, Machine, Power
 from shared.fleet.compute_local import LocalCompute, stop_all
 from shared.janus import config, process
 from shared.janus.port import Janus, JanusError, RoomSpec
+from shared.platform.clock import SystemClock
+from tests.fakes.arm import FakeArm
+from tests.fakes.arm_models import AZURE, Fault
 from tests.fakes.compute import FakeCompute
 from tests.janus import LocalVms, local_settings, until_ready
+from tests.world import make_settings
 
 VM = "janus-0"
 OTHER = "janus-1"
@@ -36,16 +41,64 @@ class Host(Protocol):
     def crash(self, name: str) -> None: ...
 
 
+class Cloud(Host, Protocol):
+    """One whose machines take their time, and can be out of sight."""
+
+    def slow(self, name: str) -> None: ...
+    def finish(self, name: str) -> None: ...
+    def hide(self, name: str) -> None: ...
+    def fail_in_the_end(self, name: str) -> None: ...
+    def another(self) -> Compute: ...
+
+
 class FakeHost:
     def __init__(self) -> None:
         self.fake = FakeCompute()
         self.compute: Compute = self.fake
+        self.finish = self.fake.finish
 
     def janus(self, machine: Machine) -> Janus:
         return self.fake.janus_of(machine)
 
     def crash(self, name: str) -> None:
         self.fake.crash(name)
+
+    def slow(self, name: str) -> None:
+        self.fake.slow.add(name)
+
+    def hide(self, name: str) -> None:
+        self.fake.hidden[name] = "no answer"
+
+    def fail_in_the_end(self, name: str) -> None:
+        self.fake.fail_later[name] = ComputeError("allocation_failed", "No room")
+
+    def another(self) -> Compute:
+        return self.fake
+
+
+class AzureHost:
+    def __init__(self, arm: FakeArm) -> None:
+        self.arm = arm
+        self.compute = self.another()
+        self.finish = arm.finish
+
+    def janus(self, machine: Machine) -> Janus:
+        return self.arm.vms[machine.name].janus
+
+    def crash(self, name: str) -> None:
+        self.arm.vms[name].become("deallocated", "failed/HostFault", "It ended by itself")
+
+    def slow(self, name: str) -> None:
+        self.arm.slow.add(name)
+
+    def hide(self, name: str) -> None:
+        self.arm.faults[f"view {name}"] = Fault(500)
+
+    def fail_in_the_end(self, name: str) -> None:
+        self.arm.fail_later[name] = Fault(409, "AllocationFailed", "No room")
+
+    def another(self) -> Compute:
+        return self.arm.compute(make_settings(**AZURE), SystemClock())
 
 
 class LocalHost:
@@ -58,13 +111,26 @@ class LocalHost:
         self.vms.signal(name, signal.SIGKILL)
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture(params=["fake", "local", "azure"])
 async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
     if request.param == "fake":
         yield FakeHost()
+    elif request.param == "azure":
+        async with FakeArm() as arm:
+            yield AzureHost(arm)
+    else:
+        async with LocalVms() as vms:
+            yield LocalHost(vms)
+
+
+@pytest.fixture(params=["fake", "azure"])
+async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
+    """A process on this computer runs or ends at once, and is always in sight."""
+    if request.param == "fake":
+        yield FakeHost()
         return
-    async with LocalVms() as vms:
-        yield LocalHost(vms)
+    async with FakeArm() as arm:
+        yield AzureHost(arm)
 
 
 @pytest.fixture
@@ -163,6 +229,76 @@ async def test_an_unknown_machine_is_not_found(host: Host, verb: str) -> None:
     with pytest.raises(ComputeError) as caught:
         await getattr(host.compute, verb)("janus-99")
     assert caught.value.kind == "not_found"
+
+
+async def test_only_some_are_looked_at(host: Host) -> None:
+    """The others are listed too, their power told or not."""
+    await host.compute.start(VM)
+    await ready(host, VM)
+    seen, other = await host.compute.machines({VM, "janus-99"})
+    assert (seen.name, seen.power) == (VM, Power.RUNNING)
+    assert (other.name, other.power in (Power.DEALLOCATED, Power.UNKNOWN)) == (OTHER, True)
+    nobody = await host.compute.machines(())
+    assert [(m.name, m.janus_urls) for m in nobody] == [
+        (m.name, m.janus_urls) for m in (seen, other)
+    ]
+
+
+@pytest.mark.parametrize("verb", ["start", "deallocate", "restart"])
+async def test_an_operation_may_be_followed_to_its_end(host: Host, verb: str) -> None:
+    operation = await getattr(host.compute, verb)(VM)
+    assert len(operation) <= 20_000
+    if operation:
+        assert await host.compute.follow(operation) == "done"
+    await until(host.compute, VM, Power.DEALLOCATED if verb == "deallocate" else Power.RUNNING)
+
+
+async def test_an_operation_that_nobody_knows_is_done(host: Host) -> None:
+    assert await host.compute.follow("something from long ago") == "done"
+
+
+# Where machines take their time
+
+
+@pytest.mark.parametrize(
+    ("verb", "meanwhile"), [("start", Power.STARTING), ("deallocate", Power.DEALLOCATING)]
+)
+async def test_a_slow_operation_is_followed_by_whoever_has_its_text(
+    cloud: Cloud, verb: str, meanwhile: Power
+) -> None:
+    if verb == "deallocate":
+        await cloud.compute.start(VM)
+        await ready(cloud, VM)
+    cloud.slow(VM)
+    operation = await getattr(cloud.compute, verb)(VM)
+    await until(cloud.compute, VM, meanwhile)
+    assert await cloud.another().follow(operation) == "running"
+    cloud.finish(VM)
+    assert await cloud.another().follow(operation) == "done"
+
+
+async def test_what_is_asked_twice_is_done_once(cloud: Cloud) -> None:
+    cloud.slow(VM)
+    await cloud.compute.start(VM)
+    operation = await cloud.compute.start(VM)
+    cloud.finish(VM)
+    assert not operation or await cloud.compute.follow(operation) == "done"
+    await until(cloud.compute, VM, Power.RUNNING)
+
+
+async def test_an_operation_that_fails_in_the_end_says_why(cloud: Cloud) -> None:
+    cloud.fail_in_the_end(VM)
+    operation = await cloud.compute.start(VM)
+    with pytest.raises(ComputeError, match="No room") as caught:
+        await cloud.compute.follow(operation)
+    assert caught.value.kind == "allocation_failed"
+
+
+async def test_a_machine_out_of_sight_hides_no_other(cloud: Cloud) -> None:
+    cloud.hide(VM)
+    hidden, other = await cloud.compute.machines()
+    assert (hidden.name, hidden.power, bool(hidden.reason)) == (VM, Power.UNKNOWN, True)
+    assert other.power is Power.DEALLOCATED
 
 
 # This computer only
