@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from functions.report_examples import report_answers, report_csv
+
 DAY = date(2026, 6, 20)
 """Of the examples in files, which stay as they are."""
 
@@ -37,7 +39,12 @@ class Examples:
         self.parameters = self._parameters()
         self.bodies = self._bodies()
         self.answers = {**self._rooms(), **self._bookings(), **self._fleet(), **self._rest()}
-        self.files = {"image/svg+xml": QR, "text/calendar": self._ics()}
+        self.answers |= report_answers(day, self.booking_id, MACHINE)
+        self.files = {
+            "image/svg+xml": QR,
+            "text/calendar": self._ics(),
+            "text/csv": report_csv(day, self.booking_id),
+        }
 
     def at(self, clock: str, days: int = 0) -> str:
         return f"{self.day + timedelta(days):%Y-%m-%d}T{clock}:00Z"
@@ -73,6 +80,11 @@ class Examples:
             "action": "call.join",
             "subject": f"booking/{self.booking_id}",
             "scope": "platform",
+            "month": f"{self.day:%Y-%m}",
+            "from": self.at("00:00", -7),
+            "to": self.at("00:00", 1),
+            "by": "week",
+            "tenant": "acme",
             "Idempotency-Key": IDEMPOTENCY_KEY,
         }
 
@@ -89,6 +101,7 @@ class Examples:
             "BookingCreate": {"start_time": self.start, "end_time": self.end, "guests": [guest]},
             "BookingExtend": {"end_time": self.at("11:30")},
             "BookingPatch": {"start_time": self.at("14:00"), "end_time": self.at("15:00")},
+            "DrillCreate": {"vm": MACHINE},
             "InviteCreate": guest,
             "InviteJoinRequest": {**join, "display": "Maria", "token": INVITE},
             "InviteShowRequest": {"token": INVITE},
@@ -239,6 +252,7 @@ class Examples:
             },
         }
         return {
+            "DrillView": self._drill(),
             "MachineView": machine,
             "FleetView": {
                 "at": self.at("09:41"),
@@ -255,6 +269,19 @@ class Examples:
                 ],
                 "waiting": [booking],
             },
+        }
+
+    def _drill(self) -> dict[str, Any]:
+        steps = {"start": 2.1, "ready": 96.4, "room": 0.02, "join": 0.11, "destroy": 0.01}
+        return {
+            "vm": MACHINE,
+            "by": "timer:fleet_drill",
+            "started_at": self.at("03:12"),
+            "ended_at": self.at("03:16"),
+            "result": "ok",
+            "reason": "",
+            "steps": {**steps, "deallocate": 48.7},
+            "change": {"start": 0.2, "ready": -3.1, "join": 0.01, "deallocate": 1.5},
         }
 
     def _rest(self) -> dict[str, dict[str, Any]]:
@@ -275,6 +302,12 @@ class Examples:
         return {
             "ApiKeyView": key,
             "ApiKeyCreated": {**key, "token": API_KEY},
+            "ChannelTest": {
+                "channel": 2,
+                "service": "slack",
+                "ok": False,
+                "reason": "http_404",
+            },
             "AuditEntry": {
                 "id": EVENT,
                 "at": self.at("09:58"),

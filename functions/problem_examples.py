@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from functions.door import KEY_HEADER, Operation
-from functions.examples import OPERATION_ID, ROOM, Examples
+from functions.examples import MACHINE, OPERATION_ID, ROOM, Examples
 from shared.platform.i18n import Message, Param
 from shared.platform.problems import FieldError, Problem, problem_body
 from shared.platform.validation import MESSAGES as INVALID
@@ -24,6 +24,8 @@ def problem_example(op: Operation, status: int, code: str, examples: Examples) -
         "seconds": "12",
         "scope": op.scope,
         "age": timedelta(minutes=15),
+        "vm": MACHINE,
+        "reason": "a booking needs a machine, or will need one soon",
     }
     extra = {
         "too_early": {"opens_at": opens},

@@ -88,9 +88,10 @@ class DrillSteps:
 
     async def _await_ready(self, fleet: Fleet, drill: Drill) -> None:
         vm, now = fleet.vms.get(drill.vm) or Vm(drill.vm), self._clock.now()
-        if vm.serving:
-            asked = max(vm.on_since, drill.began)
+        asked = max(vm.on_since, drill.began)
+        if vm.on:
             drill = drill.timed("start", (asked - drill.began).total_seconds())
+        if vm.serving:
             await self._rehearse(drill.timed("ready", (vm.since - asked).total_seconds()))
         elif vm.state is VmState.FAILED:
             await self._let_go(fleet, drill, f"start: {vm.reason}")
@@ -120,7 +121,7 @@ class DrillSteps:
         vm, now = fleet.vms.get(drill.vm) or Vm(drill.vm), self._clock.now()
         result: Outcome = "failed" if drill.reason else "ok"
         if vm.state is VmState.DEALLOCATED:
-            if vm.since >= drill.since:
+            if "start" in drill.steps:
                 drill = drill.timed("deallocate", (vm.since - drill.since).total_seconds())
             await self._end(fleet, drill, result, drill.reason)
         elif vm.state is VmState.FAILED and not vm.on:

@@ -19,7 +19,7 @@ When = Literal["before", "after"]
 VERBS = frozenset(
     {"get", "query", "scan", "commit", "put"}
     | {"ready", "create_room", "edit_room", "rooms", "destroy_room"}
-    | {"participants", "kick"}
+    | {"participants", "kick", "rehearse"}
 )
 """What is asked of the Tables, Queues and Janus ports."""
 

@@ -46,6 +46,9 @@ TRIGGERS = {
     "call_page": "GET call",
     "calls_record": "queue janus-events",
     "docs_page": "GET docs",
+    "fleet_drill": "timer 15 * * * * *",
+    "fleet_drills": "GET api/v1/fleet/drills",
+    "fleet_drills_start": "POST api/v1/fleet/drills",
     "fleet_exclude": "POST api/v1/fleet/machines/{vm}/exclude",
     "fleet_extend": "POST api/v1/fleet/machines/{vm}/extend",
     "fleet_hold": "POST api/v1/fleet/machines/{vm}/hold",
@@ -70,6 +73,10 @@ TRIGGERS = {
     "operators_deliver": "queue operator-messages",
     "operators_test": "POST api/v1/operators/test-message",
     "outbox_relay": "queue outbox",
+    "reports_summary": "GET api/v1/reports/summary",
+    "reports_tick": "timer 0 5 * * * *",
+    "reports_usage": "GET api/v1/reports/usage",
+    "reports_usage_csv": "GET api/v1/reports/usage.csv",
     "rooms_availability": "GET api/v1/rooms/availability",
     "rooms_create": "POST api/v1/rooms",
     "rooms_delete": "DELETE api/v1/rooms/{room_id:long}",
@@ -138,8 +145,12 @@ PATHS = [
     "api/v1/invites/join",
     "api/v1/invites/show",
     "api/v1/audit",
+    "api/v1/reports/summary",
+    "api/v1/reports/usage",
+    "api/v1/reports/usage.csv",
     "api/v1/operators/test-message",
     "api/v1/fleet",
+    "api/v1/fleet/drills",
     *(
         f"api/v1/fleet/machines/janus-0/{action}"
         for action in ("exclude", "extend", "hold", "release", "start", "stop")

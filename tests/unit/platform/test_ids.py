@@ -98,3 +98,11 @@ def test_the_systems_randomness_will_do(clock: ManualClock) -> None:
 )
 def test_nonces(nonce: str, good: bool) -> None:
     assert bool(re.search(NONCE, nonce)) is good
+
+
+def test_the_room_of_a_drill_is_nobodys() -> None:
+    for pool in (0, 99):
+        room_id = Ids.drill_room(pool)
+        assert Ids.is_drill_room(room_id)
+        assert 0 < room_id < 2**53
+        assert not Ids.is_drill_room((pool + 1) * 10**13 - 1), "the pool's last room"
