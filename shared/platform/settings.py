@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.platform.payload import IceServer
+from shared.platform.weekly import WeeklyWindow
 from shared.platform.zones import zones
 
 PREFIX = "SUROGA_"
@@ -120,6 +121,10 @@ class Settings(BaseSettings):
     vm_lead: timedelta = timedelta(minutes=30)
     vm_margin: timedelta = timedelta(minutes=15)
     vm_bridge: timedelta = timedelta(minutes=15)
+    warm: Annotated[
+        tuple[WeeklyWindow, ...], NoDecode, BeforeValidator(_json), Field(max_length=50)
+    ] = ()
+    spot_bookings: bool = False
     hold_max: timedelta = timedelta(hours=24)
     drill_every: timedelta = timedelta(days=7)
     vm_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)

@@ -1,0 +1,120 @@
+"""A stretch packed from scratch, machine by machine.
+
+A machine of capacity g is g tracks, each a row of bookings of which no two overlap. One track after
+the other takes the row that leaves the least idle, which is a shortest path; so the first machine
+is as full as can be, and what is left for the last ones is the peaks. A track never idles when all
+the others that are left are needed: then as many remain as there are bookings, and everything finds
+a place wherever the number of bookings never exceeds the capacity.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+from shared.fleet.packing import NOWHERE, Packing
+
+NEVER = 1 << 70
+"""More than all idle time together, in microseconds."""
+
+
+def pack(packing: Packing, jobs: Sequence[int], order: Sequence[int]) -> list[int]:
+    """Puts these jobs on the machines, the first of `order` first. Returns those left over."""
+    packer = _Packer(packing, jobs, order)
+    for machine in order:
+        if packer.left:
+            packer.fill(machine)
+    return packer.left
+
+
+class _Packer:
+    """`left` are the jobs without a machine, by their ends. For each segment, `waiting` is how many
+    of those there are, and `room` what the machines that have not been filled can take."""
+
+    def __init__(self, packing: Packing, jobs: Sequence[int], order: Sequence[int]) -> None:
+        self.packing = packing
+        points = packing.points
+        self.widths = [b - a for a, b in pairwise(points)]
+        self.left = sorted(jobs, key=lambda j: (packing.last[j], packing.first[j], j))
+        change = [0] * len(points)
+        for j in jobs:
+            change[packing.first[j]] += 1
+            change[packing.last[j]] -= 1
+        self.waiting = list(accumulate(change))[:-1]
+        self.room = [0] * packing.segments
+        for machine in order:
+            self._make_room(machine, 1)
+
+    def _make_room(self, machine: int, sign: int) -> None:
+        capacity, used = self.packing.machines[machine].capacity, self.packing.used[machine]
+        free = [sign * (capacity - u) if u < capacity else 0 for u in used]
+        self.room = [n + f for n, f in zip(self.room, free, strict=True)]
+
+    def fill(self, machine: int) -> None:
+        packing = self.packing
+        self._make_room(machine, -1)
+        capacity, shared = packing.machines[machine].capacity, any(packing.used[machine])
+        may = [j for j in self.left if packing.allowed(j, machine)]
+        # What the others carry when the jobs that are left share the fewest machines.
+        others = [(n - 1) // capacity * capacity for n in self.waiting]
+        for _ in range(capacity):
+            if shared:
+                may = [j for j in may if packing.room(j, machine)]
+            row = self._row(may, self._idle(machine, others))
+            if not row:
+                break
+            self._put(row, machine)
+            may = [j for j in may if packing.where[j] == NOWHERE]
+        self.left = [j for j in self.left if packing.where[j] == NOWHERE]
+
+    def _put(self, row: Sequence[int], machine: int) -> None:
+        packing, waiting = self.packing, self.waiting
+        for j in row:
+            packing.put(j, machine)
+            a, b = packing.first[j], packing.last[j]
+            waiting[a:b] = [n - 1 for n in waiting[a:b]]
+
+    def _idle(self, machine: int, others: Sequence[int]) -> list[int]:
+        """What it costs, from the first segment up to each point, when a track idles all the time.
+
+        Its time; more where it would take another machine; and NEVER where there is none.
+        """
+        top = self.packing.machines[machine].capacity
+        dear = top + 1
+        used = self.packing.used[machine]
+        columns = zip(self.widths, self.waiting, self.room, others, used, strict=True)
+        costs = [
+            0
+            if not n or u >= top
+            else NEVER
+            if n >= r + top - u
+            else w * dear
+            if n >= o + top - u
+            else w
+            for w, n, r, o, u in columns
+        ]
+        return list(accumulate(costs, initial=0))
+
+    def _row(self, jobs: Sequence[int], idle: Sequence[int]) -> list[int]:
+        """Of these jobs, sorted by their ends, those without overlaps that spare the most."""
+        first, last = self.packing.first, self.packing.last
+        ends, best, trail = [0], [0], [(NOWHERE, 0)]
+        for j in jobs:
+            a, b = first[j], last[j]
+            before = bisect_right(ends, a) - 1
+            value = best[before] + idle[b] - idle[a]
+            if value <= best[-1]:
+                continue
+            if ends[-1] == b:
+                best[-1], trail[-1] = value, (j, before)
+            else:
+                ends.append(b)
+                best.append(value)
+                trail.append((j, before))
+        row = []
+        at = len(ends) - 1
+        while at:
+            j, at = trail[at]
+            row.append(j)
+        return row
