@@ -25,6 +25,7 @@ from tests.tree import REPO
 from tests.world import make_settings
 
 VM, OTHER = "janus-0", "janus-1"
+SETTINGS = make_settings(**AZURE)
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Cloud:
         self.compute = self.client()
 
     def client(self, **options: Any) -> AzureCompute:
-        return self.arm.compute(make_settings(**AZURE), self.clock, **options)
+        return self.arm.compute(SETTINGS, self.clock, **options)
 
 
 @pytest.fixture

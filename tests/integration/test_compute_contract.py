@@ -32,6 +32,7 @@ from tests.world import make_settings
 VM = "janus-0"
 OTHER = "janus-1"
 ROOM = RoomSpec(7, "pin", 2, "secret")
+SETTINGS = make_settings(**AZURE)
 
 
 class Host(Protocol):
@@ -98,7 +99,7 @@ class AzureHost:
         self.arm.fail_later[name] = Fault(409, "AllocationFailed", "No room")
 
     def another(self) -> Compute:
-        return self.arm.compute(make_settings(**AZURE), SystemClock())
+        return self.arm.compute(SETTINGS, SystemClock())
 
 
 class LocalHost:
