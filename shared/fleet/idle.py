@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shared.bookings.claims import Claim
 from shared.bookings.service import Bookings
 from shared.fleet.models import Fleet
+from shared.fleet.warm import windows
 from shared.platform.clock import Clock
 from shared.platform.i18n import Message
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 BOOKED = Message(
     "uma reserva precisa de uma máquina, ou vai precisar em breve",
     "a booking needs a machine, or will need one soon",
+)
+WARM = Message(
+    "há máquinas que estão ligadas a esta hora, ou em breve, para quem reservar",
+    "machines are kept on at this hour, or soon, for whoever books",
 )
 
 
@@ -39,7 +44,7 @@ class Idle:
         claims = await self._bookings.claims(settings.pool, first, last)
         if any(self._counts(claim, now, last) for claim in claims):
             return BOOKED
-        return None
+        return WARM if windows(settings, now, last) else None
 
     def _counts(self, claim: Claim, now: datetime, last: datetime) -> bool:
         over = claim.end if claim.ended else claim.end + self._settings.join_grace

@@ -162,6 +162,15 @@ async def test_not_while_an_operator_has_decided_something(what: str) -> None:
     assert world.phase != "resting"
 
 
+@pytest.mark.parametrize(("opens", "begins"), [("08:30", False), ("10:29", False), ("10:31", True)])
+async def test_not_while_machines_are_kept_warm(opens: str, begins: bool) -> None:
+    """2026-06-17 is a Wednesday, and it is nine o'clock."""
+    world = Drilling(warm=[{"days": "wed", "from": opens, "to": "12:00", "machines": 1}])
+    await world.due()
+    await world.services.drills.run()
+    assert (world.phase == "starting") == begins
+
+
 async def test_only_a_machine_that_is_off() -> None:
     world = Drilling()
     await world.due()
