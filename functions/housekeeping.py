@@ -26,3 +26,11 @@ async def rooms_nightly(timer: func.TimerRequest) -> None:
     logs.new_operation()
     everything = services()
     await together(everything.rooms.nightly(), everything.keys.purge())
+
+
+@bp.timer_trigger("timer", "0 20 * * * *")
+async def fleet_forecast(timer: func.TimerRequest) -> None:
+    from shared.bootstrap import services
+
+    logs.new_operation()
+    await services().forecast.run()

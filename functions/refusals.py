@@ -13,7 +13,7 @@ Codes = tuple[str, ...]
 NOTHING_STORED = frozenset({"auth_config", "auth_token", "health"})
 """Those that can't fail for want of the storage, or, like `health`, answer just that."""
 
-NOTHING_CHANGED = frozenset({"invites_show", "janus_events"})
+NOTHING_CHANGED = frozenset({"invites_show", "janus_events", "operators_test"})
 """Those that compete with nobody, although they are no GET."""
 
 

@@ -22,6 +22,7 @@ from shared.platform.settings import Settings
 from tests.fakes.clock import ManualClock
 from tests.fakes.compute import FakeCompute
 from tests.fakes.janus import FakeJanus
+from tests.fakes.messenger import FakeMessenger
 from tests.fakes.queues import FakeQueues
 from tests.fakes.tables import FakeTables
 
@@ -55,18 +56,24 @@ class World:
         self.tables: Any = tables or FakeTables()
         self.queues: Any = queues or FakeQueues()
         self.settings = make_settings(**settings)
-        self.compute = FakeCompute(self.settings.local_vms, capacity=self.settings.vm_capacity)
+        self.compute = self.make_compute()
+        self.messenger = FakeMessenger()
         ports = Ports(
             tables=self.tables,
             queues=self.queues,
             compute=self.compute,
             janus=self.compute.janus_of,
+            messenger=self.messenger,
             clock=self.clock,
             random=random.Random(7),
         )
         self.services = Services(self.settings, ports)
         self.left: list[DomainEvent] = []
         self.services.relay.subscribers.append(self._saw)
+
+    def make_compute(self) -> FakeCompute:
+        """The machines; a world of another kind has others."""
+        return FakeCompute(self.settings.local_vms, capacity=self.settings.vm_capacity)
 
     async def _saw(self, event: DomainEvent) -> None:
         """`left` holds the events that have left the outbox."""
@@ -151,6 +158,8 @@ class World:
                 await self.services.tick(body["attempt"])
             case "janus-events":
                 await self.services.calls.handle(body)
+            case "operator-messages":
+                await self.services.operators.handle(body)
 
     async def ready(self, booked: Booked) -> FakeJanus:
         """The booking's machine is up and holds its room."""

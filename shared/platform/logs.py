@@ -140,7 +140,7 @@ def _clean(name: str, value: Any) -> Any:
         return value.isoformat()
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    return _scrub(str(value))
+    return scrub(str(value))
 
 
 def is_secret(name: str) -> bool:
@@ -149,7 +149,7 @@ def is_secret(name: str) -> bool:
     return any(word in _SECRET_WORDS or word.removesuffix("s") in _SECRET_WORDS for word in words)
 
 
-def _scrub(text: str) -> str:
+def scrub(text: str) -> str:
     """Secrets that errors and libraries quote: JWTs, credentials in URLs, connection strings."""
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)

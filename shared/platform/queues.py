@@ -21,7 +21,10 @@ FLEET_WAKE = "fleet-wake"
 JANUS_EVENTS = "janus-events"
 """Redacted batches of Janus events: see `shared/calls/service.py`."""
 
-QUEUES = (OUTBOX, FLEET_WAKE, JANUS_EVENTS)
+OPERATOR_MESSAGES = "operator-messages"
+"""Messages to operators, one for each channel: see `shared/operators/service.py`."""
+
+QUEUES = (OUTBOX, FLEET_WAKE, JANUS_EVENTS, OPERATOR_MESSAGES)
 
 MAX_BODY = 45_000
 """Bytes of JSON that fit a Storage queue message of 64 KiB after base64 and envelope."""

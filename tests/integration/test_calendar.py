@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from shared.bookings.models import RoomCreate
 from shared.bookings.payloads import BookingCreate
-from shared.bootstrap import Ports, Services
+from shared.bootstrap import Services
 from shared.platform.problems import Problem
 from shared.platform.tables_azure import AzureTables
 from tests.azurite import Azurite
@@ -32,16 +33,7 @@ async def tables(azurite: Azurite) -> AsyncIterator[AzureTables]:
 def processes(world: World, count: int) -> list[Services]:
     """Services that share the storage and nothing else, like processes do."""
     ports = world.services.ports
-    return [
-        Services(
-            world.settings,
-            Ports(
-                ports.tables, ports.queues, ports.compute, ports.janus, ports.clock,
-                random.Random(n),
-            ),
-        )
-        for n in range(count)
-    ]  # fmt: skip
+    return [Services(world.settings, replace(ports, random=random.Random(n))) for n in range(count)]
 
 
 async def persist(services: Services, request: BookingCreate) -> object:

@@ -19,6 +19,7 @@ from shared.bootstrap import Ports, Services
 from shared.fleet.compute import Machine
 from shared.janus.port import JanusError
 from shared.platform.problems import Problem
+from tests.fakes.messenger import FakeMessenger
 from tests.fakes.queues import FakeQueues
 from tests.fakes.tables import FakeTables
 from tests.janus import Caller, LocalVms
@@ -54,6 +55,7 @@ async def system() -> AsyncIterator[System]:
             queues=FakeQueues(),
             compute=vms.compute,
             janus=vms.janus,
+            messenger=FakeMessenger(),
             clock=vms.clock,
             random=random.Random(7),
         )

@@ -1,0 +1,182 @@
+"""What operators read: every type in both languages, without secrets and customers' names."""
+
+from __future__ import annotations
+
+import json
+import string
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+
+from shared.events.catalogue import DomainEvent, EventType
+from shared.fleet.incidents import KINDS, incident
+from shared.operators.messages import LONGEST_TITLE, message, trial_message
+from shared.operators.models import Notice
+from shared.operators.texts import OVER, TEXTS
+from shared.platform.i18n import Language
+from shared.platform.queues import MAX_BODY
+
+NOW = datetime(2026, 6, 10, 9, 0, tzinfo=UTC)
+HOME = "https://calls.example"
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+DETAILS = {
+    "vm": "janus-1",
+    "booking_id": 2026061000123456,
+    "start_time": datetime(2026, 6, 10, 10, 30, tzinfo=UTC),
+    "end_time": datetime(2026, 6, 10, 11, 30, tzinfo=UTC),
+    "retry_at": NOW,
+    "by": "olga",
+    "until": NOW,
+    "bookings": 9,
+    "places": 8,
+    "pool_capacity": 8,
+    "missing_machines": 1,
+}
+
+
+def event(kind: str, data: dict[str, Any], severity: str = "error") -> DomainEvent:
+    return DomainEvent("evt_1", _Type(kind), NOW, "platform", "x", data, severity)  # type: ignore[arg-type]
+
+
+class _Type(str):
+    """A type of event, whether the catalogue has it already or not."""
+
+    @property
+    def value(self) -> str:
+        return str(self)
+
+
+def told(kind: str, data: dict[str, Any], language: Language = "en", **more: Any) -> Notice:
+    notice = message(event(kind, data, **more), language, HOME)
+    assert notice
+    return notice
+
+
+def of_an_incident(kind: str) -> dict[str, Any]:
+    return dict(incident(kind, "0", NOW, "no quota", "Free some quota.", **DETAILS).data)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_incident_can_be_read(kind: str, language: Language) -> None:
+    data = of_an_incident(kind)
+    notice = told(KINDS[kind].event, data, language)
+    shown = notice.title + notice.body
+    assert "?" not in notice.title
+    assert "{" not in shown
+    assert notice.body.endswith(HOME)
+    assert ("What to do: Free some quota." in shown) == (language == "en")
+    assert ("O que fazer: " in shown) == (language == "pt")
+    over = {"kind": kind, "subject": data["subject"], "opened_at": data["since"], "seconds": 5400}
+    recovered = told("fleet.recovered", over, language, severity="info")
+    assert recovered.level == "success"
+    assert "1 h 30 min" in recovered.body
+    assert "2026-06-10 09:00 UTC" in recovered.body
+    assert "?" not in recovered.title
+    assert "{" not in recovered.title
+
+
+def test_a_message_as_it_is_read() -> None:
+    assert told("booking.not_ready", of_an_incident("not_ready")) == Notice(
+        "Suroga: Booking 2026061000123456 has no ready machine",
+        "Start: 2026-06-10 10:30 UTC\n"
+        "End: 2026-06-10 11:30 UTC\n"
+        "Machine: janus-1\n"
+        "Why: no quota\n"
+        "Since: 2026-06-10 09:00 UTC\n"
+        "What to do: Free some quota.\n"
+        "https://calls.example",
+        "error",
+    )
+
+
+def test_there_is_a_text_for_whatever_an_incident_and_its_end_can_be() -> None:
+    assert OVER.keys() == KINDS.keys()
+    assert {kind.event.value for kind in KINDS.values()} < TEXTS.keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"vm": None, "seconds": "long", "subject": 7, "kind": [], "since": "2026-06-10Tx"},
+        {"since": "0001-01-01T00:00:00+14:00", "vm": "{reason}", "reason": "{0} %s {", "by": "\0"},
+        {"machines": [{"name": "x" * 9000, "on": [1, 2]}] * 900, "total": {"cost": {"EUR": "1"}}},
+    ],
+)
+def test_whatever_an_event_holds_the_relay_goes_on(
+    kind: str, data: dict[str, Any], language: Language
+) -> None:
+    notice = told(kind, data, language)
+    assert notice.title.startswith("Suroga: ")
+    assert len(notice.title) <= LONGEST_TITLE
+    assert "\n" not in notice.title
+    assert notice.body.endswith(HOME)
+    assert len(json.dumps({"title": notice.title, "body": notice.body}).encode()) < MAX_BODY
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_no_text_forgets_a_language(kind: str) -> None:
+    text = TEXTS[kind]
+    for line in (text.title, *text.lines):
+        names = [{name for _, name, _, _ in string.Formatter().parse(one)} for one in line]
+        assert line.pt != line.en or line.pt.startswith("{")
+        assert names[0] - {None} <= names[1]
+
+
+PERSONAL = {
+    "guests": [{"name": "Maria Silva", "email": "maria@example.com"}],
+    "name": "Maria Silva",
+    "email": "maria@example.com",
+    "token": "s3cret-token",
+    "list": [{"name": "Maria Silva", "room_pin": "s3cret", "deep": {"name": "Maria"}}],
+    "by": {"name": "Maria"},
+    "reason": "GET https://me:s3cret@host/?sig=s3cret-sig Bearer s3cret-bearer: 401",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", TEXTS)
+def test_neither_secrets_nor_guests_are_told(kind: str, language: Language) -> None:
+    notice = told(kind, {**PERSONAL, "inner": PERSONAL, "vm": "janus-1"}, language)
+    shown = notice.title + notice.body
+    assert not [word for word in ("Maria", "maria@", "s3cret") if word in shown]
+
+
+def test_a_report_is_told_field_by_field() -> None:
+    data = {"month": "2026-06", "vm_minutes": 90, "totals": {"calls": 3}, "days": [{"on": 2}, "x"]}
+    assert told("report.monthly", data, severity="info").body.splitlines() == [
+        "month: 2026-06",
+        "vm minutes: 90",
+        "totals:",
+        "  calls: 3",
+        "days: 2",
+        "- on 2",
+        "- x",
+        HOME,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [("info", "info"), ("warning", "warning"), ("error", "error"), ("odd", "info")],
+)
+def test_the_level_is_the_events_severity(severity: str, level: str) -> None:
+    assert told("fleet.plan", {}, severity=severity).level == level
+
+
+def test_other_events_are_no_operators_business() -> None:
+    for kind in ("booking.created", "call.started", "vm.started"):
+        assert message(event(EventType(kind), {}), "en", HOME) is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_test_message(language: Language) -> None:
+    notice = trial_message(language, HOME, NOW)
+    assert "2026-06-10 09:00 UTC" in notice.body
+    assert notice.level == "info"
