@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from playwright.async_api import Route
 
 from shared.janus.port import JanusError
 from shared.platform.clock import iso
@@ -61,7 +64,18 @@ async def sign_in(system: System, user: str) -> str:
 
 @pytest.fixture
 async def talk(system: System) -> AsyncIterator[Talk]:
-    """Booked by the API; the booker comes by the page, the other by the invite link."""
+    async with met(system) as talk:
+        for person in (talk.host, talk.guest):
+            await person.enter()
+        for person in (talk.host, talk.guest):
+            await person.state("connected", seconds=40)
+        yield talk
+
+
+@asynccontextmanager
+async def met(system: System) -> AsyncIterator[Talk]:
+    """Both are before the call. Booked by the API; the booker comes by the page, the other by the
+    invite link."""
     token = await sign_in(system, "alice")
     now = datetime.now(UTC)
     times = {"start_time": iso(now), "end_time": iso(now + timedelta(hours=1))}
@@ -76,14 +90,37 @@ async def talk(system: System) -> AsyncIterator[Talk]:
         await host.page.wait_for_selector("[data-testid=start-call]")
         await host.page.goto(f"{system.url}/call#booking={booking['booking_id']}")
         await guest.page.goto(booking["invite_url"])
-        for person in (host, guest):
-            await person.enter()
-        for person in (host, guest):
-            await person.state("connected", seconds=40)
         yield Talk(booking, token, host, guest)
         await system.ask("POST", f"/api/v1/bookings/{booking['booking_id']}/end", None, token)
         assert not host.errors
         assert not guest.errors
+
+
+@contextmanager
+def unanswered() -> Iterator[str]:
+    """A WebSocket that a network swallows: something takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"ws://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def refused() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"ws://127.0.0.1:{server.getsockname()[1]}"
+    yield url
+
+
+async def block_websockets(person: Person, instead: str) -> None:
+    """The addresses that the API gives are right; the WebSocket's leads nowhere from here."""
+
+    async def answer(route: Route) -> None:
+        response = await route.fetch()
+        ticket = await response.json()
+        if response.ok:
+            ticket["janus_urls"] = [instead, *ticket["janus_urls"][1:]]
+        await route.fulfill(response=response, json=ticket)
+
+    await person.page.route("**/join", answer)
 
 
 async def assert_media(*people: Person) -> None:
@@ -128,6 +165,21 @@ async def test_the_probe_fails_while_janus_hangs_and_the_pages_recover(
         os.kill(janus, signal.SIGCONT)
     await asyncio.gather(*(p.state("connected", seconds=60) for p in (talk.host, talk.guest)))
     await assert_media(talk.host, talk.guest)
+
+
+async def test_a_network_without_websockets_still_has_calls(system: System) -> None:
+    """By HTTP long polling: to the host WebSockets are refused, to the guest never answered."""
+    async with met(system) as talk:
+        people = (talk.host, talk.guest)
+        with refused() as closed, unanswered() as silent:
+            await block_websockets(talk.host, closed)
+            await block_websockets(talk.guest, silent)
+            for person in people:
+                await person.enter()
+            await asyncio.gather(*(person.state("connected", seconds=40) for person in people))
+            await assert_media(*people)
+            await talk.guest.click("hang-up")
+            await talk.host.state("waiting_peer", seconds=5)
 
 
 async def test_a_third_person_is_refused(system: System, talk: Talk) -> None:

@@ -261,6 +261,17 @@ describe('losing the connection', () => {
     expect(world.link.request.ownIds).toEqual([1, 2]);
   });
 
+  test('goes to the machine that has the room now', async () => {
+    await connected(granted({ janus_urls: ['wss://one', 'https://one'] }));
+    world.answers = [granted({ janus_urls: ['wss://two', 'https://two'] })];
+    world.link.events.failed('socket');
+    await world.clock.advance(1000);
+    expect(world.links.map(({ request }) => request.grant.janus_urls)).toEqual([
+      ['wss://one', 'https://one'],
+      ['wss://two', 'https://two'],
+    ]);
+  });
+
   test('offers the tracks of now', async () => {
     await connected();
     world.sent = { audio: { id: 'new' } as MediaStreamTrack, video: null };

@@ -158,7 +158,7 @@ export function granted(
       room_id: 1234,
       participant_id: 1,
       display: 'Alice',
-      janus_url: 'ws://janus',
+      janus_urls: ['ws://janus', 'http://janus/janus'],
       session_token: 'secret',
       room_token: 'secret',
       pin: 'secret',

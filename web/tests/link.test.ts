@@ -1,6 +1,7 @@
 import type { JanusJS } from 'janus-gateway';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { JanusLink } from '../src/call/janus/link';
+import { Transports } from '../src/call/janus/session';
 import type { LinkEvents } from '../src/call/ports';
 import { FakeClock, granted, settle } from './fakes';
 
@@ -52,7 +53,7 @@ const server = vi.hoisted(() => ({
 }));
 
 vi.mock('../src/call/janus/library', () => ({
-  openSession(options: typeof server.options) {
+  openChannel(options: typeof server.options) {
     server.options = options;
     return {
       attach(callbacks: JanusJS.PluginOptions) {
@@ -105,6 +106,7 @@ beforeEach(() => {
     { grant: grant.grant, ownIds: [2, 3], tracks: { audio, video: null } },
     events,
     clock,
+    new Transports(),
   );
 });
 
@@ -114,6 +116,14 @@ function join(publishers: unknown[] = []): void {
 }
 
 describe('joining', () => {
+  test('goes to the first of the machine’s addresses, and without an answer to the next', async () => {
+    expect(server.options).toMatchObject({ server: 'ws://janus', token: 'secret' });
+    await clock.advance(4000);
+    expect(server.options).toMatchObject({ server: 'http://janus/janus', token: 'secret' });
+    join();
+    expect(told).toEqual([['joined', false]]);
+  });
+
   test('brings the id, the pin and the room’s token, and publishes what there is', () => {
     join();
     expect(handle(0).sent[0]).toEqual({

@@ -4,7 +4,8 @@ export interface Grant {
   room_id: number;
   participant_id: number;
   display: string;
-  janus_url: string;
+  /** The ways to the machine that has the room now, in the order in which to try them. */
+  janus_urls: string[];
   session_token: string;
   room_token: string;
   pin: string;

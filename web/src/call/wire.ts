@@ -8,6 +8,7 @@ import { type Looked, look } from './booked';
 import { Call } from './call';
 import { Copies } from './copies';
 import { JanusLink } from './janus/link';
+import { Transports } from './janus/session';
 import { askToJoin, named } from './joinApi';
 import { rememberId, seatFor } from './seat';
 import type { Ticket } from './ticket';
@@ -40,6 +41,7 @@ export function wireCall(ticket: Ticket): Wired {
   let display = recall<Stay>(stayKey)?.display ?? '';
   const avatar = new Avatar(() => display || (currentSession()?.name ?? ''));
   const media = new LocalMedia(browserDevices, avatar);
+  const transports = new Transports();
   const listeners = new Set<(looked: Looked) => void>();
   const ask = async () => {
     const looked = await look(ticket, currentSession()?.token);
@@ -50,7 +52,7 @@ export function wireCall(ticket: Ticket): Wired {
     join: async () =>
       named(await askToJoin(ticket, seat.nonce, display, currentSession()?.token), ask),
     look: ask,
-    connect: (request, events) => new JanusLink(request, events, browserClock),
+    connect: (request, events) => new JanusLink(request, events, browserClock, transports),
     tracks: () => media.tracks(),
     clock: browserClock,
     random: Math.random,

@@ -2,8 +2,8 @@ import type { JanusJS } from 'janus-gateway';
 import type { Clock } from '../../clock';
 import type { CallStats, Link, LinkEvents, LinkFailure, LinkRequest, Sample } from '../ports';
 import { Heartbeat } from './heartbeat';
-import { type OpenSession, openSession } from './library';
 import { PcHealth } from './pcHealth';
+import { OpenSession, type Transports } from './session';
 import { callStatsOf, sampleOf } from './stats';
 import { Subscription } from './subscription';
 import { type Entry, feedKey, type RoomMessage, Roster } from './videoroom';
@@ -29,6 +29,7 @@ export class JanusLink implements Link {
     private readonly request: LinkRequest,
     private readonly events: LinkEvents,
     private readonly clock: Clock,
+    transports: Transports,
   ) {
     const { grant, ownIds } = request;
     this.entry = { room: grant.room_id, pin: grant.pin, token: grant.room_token };
@@ -39,14 +40,15 @@ export class JanusLink implements Link {
       () => this.fail('silent'),
     );
     this.timers.push(clock.after(JOIN_MS, () => this.fail('timeout', 'join')));
-    this.session = openSession({
-      server: grant.janus_url,
+    const session = {
+      servers: grant.janus_urls,
       token: grant.session_token,
       iceServers: grant.ice_servers,
       success: () => this.attach(),
-      error: (error) => this.fail('socket', String(error)),
+      error: (error: unknown) => this.fail('socket', String(error)),
       destroyed: () => this.fail('janus', 'destroyed'),
-    });
+    };
+    this.session = new OpenSession(session, transports, clock);
   }
 
   sample(): Promise<Sample> {

@@ -1,12 +1,12 @@
 import type { JanusJS } from 'janus-gateway';
 import type { Clock } from '../../clock';
 import type { LinkFailure } from '../ports';
-import type { OpenSession } from './library';
+import type { Channel } from './library';
 import { PcHealth } from './pcHealth';
 import { type Entry, NO_SUCH_FEED, type RoomMessage } from './videoroom';
 
 interface Options {
-  session: OpenSession;
+  session: Channel;
   clock: Clock;
   entry: Entry;
   feed: number;
