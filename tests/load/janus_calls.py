@@ -14,11 +14,10 @@ import asyncio
 import contextlib
 import json
 import signal
-import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,46 +30,11 @@ from tests.load import usage
 from tests.load.clip import encode
 from tests.load.janus_call import Counts, Ticket
 from tests.load.janus_chromium import chromium_call
-
-CEILING = 0.6
-"""Of a core: what the calls may use on average. The rest is for bursts, joins and the machine."""
-
-LATE = 0.25
-LOSS = 0.01
-"""Beyond either, it is this machine that was full: such a row says nothing about Janus."""
+from tests.load.levels import HEAD, Level, recommendation, row
 
 SETTLE = 2.0
 _PATIENCE = 60.0
 _FIRST_ROOM = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """So many calls at once. Shares are in per cent of one core."""
-
-    calls: int
-    janus: float
-    clients: float
-    others: float
-    stolen: float
-    idle: float
-    packets: float
-    """That Janus passed on each second."""
-    loss: float
-    dropped: int
-    """Of the lost, those that Janus did not fetch from its sockets in time."""
-    late: float
-    joins: tuple[float, ...]
-    """Seconds, of the calls that came with this level."""
-    memory: float
-
-    @property
-    def counts(self) -> bool:
-        return self.late <= LATE and self.loss <= LOSS
-
-    @property
-    def per_call(self) -> float:
-        return self.janus / self.calls if self.calls else 0.0
 
 
 class LightCall:
@@ -209,56 +173,6 @@ async def measure(numbers: Sequence[int], seconds: float, kbit: int) -> list[Lev
             levels.append(await one.level(calls, seconds))
             print(row(levels[-1]), flush=True)
     return levels
-
-
-HEAD = (
-    "calls  Janus %  per call %  packets/s  loss %  at Janus  late ms  join ms: median worst"
-    "  MB   clients %  others %  steal %  idle %"
-)
-
-
-def row(level: Level) -> str:
-    joins = level.joins or (0.0,)
-    return (
-        f"{level.calls:5}{' ' if level.counts else '*'} {level.janus:7.1f} {level.per_call:11.2f}"
-        f" {level.packets:10.0f} {level.loss * 100:7.2f} {level.dropped:9}"
-        f" {level.late * 1000:8.0f} {statistics.median(joins) * 1000:16.0f}"
-        f" {max(joins) * 1000:5.0f} {level.memory:4.0f} {level.clients:10.0f}"
-        f" {level.others:9.0f} {level.stolen:8.0f} {level.idle:7.0f}"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Janus's share of a core as calls grow, by least squares."""
-
-    per_call: float
-    alone: float
-
-    @classmethod
-    def through(cls, levels: Sequence[Level]) -> Line:
-        good = [level for level in levels if level.counts]
-        shares = [level.janus for level in good]
-        fit = statistics.linear_regression([level.calls for level in good], shares)
-        return cls(per_call=fit.slope, alone=fit.intercept)
-
-    def calls(self, cores: float) -> int:
-        """How many use no more than the ceiling of so many cores."""
-        return max(0, int((100 * CEILING * cores - self.alone) / self.per_call))
-
-
-def recommendation(levels: Sequence[Level]) -> str:
-    most = max((level.calls for level in levels if level.counts), default=0)
-    if most < 2:
-        return "No recommendation: this machine was too busy to measure more than one call."
-    line = Line.through(levels)
-    return (
-        f"A call costs Janus {line.per_call:.2f} % of a core (least squares; {line.alone:.1f} % "
-        f"without any). With at most {CEILING:.0%} of a core in use: suroga-capacity "
-        f"{line.calls(1)} for 1 core, {line.calls(2)} for 2.\n"
-        f"Measured up to {most} calls: more is extrapolated. Rows with a * count for nothing: the "
-        f"clients were late by more than {LATE * 1000:.0f} ms or lost more than {LOSS:.0%}."
-    )
 
 
 async def compare(seconds: float, kbit: int) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.load.clip import PICTURES, SOUNDS
-from tests.load.janus_calls import HEAD, Level, Line, bench, recommendation, row
+from tests.load.janus_calls import bench
+from tests.load.levels import BROWSER, CEILING, HEAD, Level, Line, recommendation, row
+from tests.load.usage import CORES
 
 LEVEL = Level(
     calls=1,
@@ -40,17 +43,19 @@ async def test_a_call_through_a_real_janus_delivers_both_ways() -> None:
 
 
 def test_what_a_call_costs_is_the_slope() -> None:
-    levels = [replace(LEVEL, calls=n, janus=1 + 4.0 * n) for n in (0, 1, 2, 4)]
+    levels = [replace(LEVEL, calls=n, janus=1 + 4.0 * n, clients=12.0 * n) for n in (0, 1, 2, 4)]
     line = Line.through(levels)
     assert line.per_call == pytest.approx(4)
     assert line.alone == pytest.approx(1)
-    assert (line.calls(1), line.calls(2)) == (14, 29)
-    assert "suroga-capacity 14 for 1 core, 29 for 2" in recommendation(levels)
+    one, two = (int((100 * CEILING * cores - 1) / (4 * BROWSER)) for cores in (1, 2))
+    assert (line.calls(1), line.calls(2)) == (one, two)
+    assert f"suroga-capacity {one} for 1 core, {two} for 2" in recommendation(levels)
+    assert f"no more than {100 * CORES // 16}" in recommendation(levels)
     assert "up to 4 calls" in recommendation(levels)
 
 
 @pytest.mark.parametrize("trouble", [{"loss": 0.02}, {"late": 1.0}])
-def test_rows_of_a_machine_that_was_full_count_for_nothing(trouble: dict[str, float]) -> None:
+def test_rows_of_a_machine_that_was_full_count_for_nothing(trouble: dict[str, Any]) -> None:
     good = [replace(LEVEL, calls=n, janus=1 + 4.0 * n) for n in (0, 1, 2)]
     full = replace(LEVEL, calls=8, janus=50.0, **trouble)
     assert Line.through([*good, full]) == Line.through(good)
