@@ -29,13 +29,13 @@ def machine(
     if given.get("suroga-role", "").lower() != ROLE:
         return None
     pool = _number(given, "suroga-pool", 0, 99)
+    if pool != settings.pool:
+        return None
     capacity = _number(given, "suroga-capacity", 1, 1000, settings.vm_capacity)
     host = given.get("suroga-host", "")
     if not _DNS_NAME.fullmatch(host):
         raise BadTag("its tag suroga-host should be the DNS name by which browsers reach it")
     admin = _address(given.get("suroga-admin", name))
-    if pool != settings.pool:
-        return None
     return Machine(
         name=name,
         pool=pool,

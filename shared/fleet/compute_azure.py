@@ -40,6 +40,12 @@ AT_ONCE = 8
 
 LONGEST_TOKEN = 20_000
 
+_ON_ITS_WAY = {
+    "start": (Power.STARTING, Power.RUNNING),
+    "deallocate": (Power.DEALLOCATING, Power.DEALLOCATED),
+    "restart": (),
+}
+
 
 class AzureCompute:
     """`Compute`. Takes a credential of azure-identity, by default the managed identity in Azure and
@@ -120,9 +126,22 @@ class AzureCompute:
         return await self._begin("start" if off else "restart", name)
 
     async def _begin(self, verb: str, name: str) -> str:
-        async with self._asking():
-            token = await self._arm.begin(verb, name)
+        try:
+            async with self._asking():
+                token = await self._arm.begin(verb, name)
+        except ComputeError as error:
+            if error.kind == "conflict" and await self._on_its_way(verb, name):
+                return ""
+            raise
         return token if len(token) <= LONGEST_TOKEN else ""
+
+    async def _on_its_way(self, verb: str, name: str) -> bool:
+        """Whether what Azure refuses to do now is what it is doing."""
+        try:
+            seen = await self._view(self._listed[name])
+        except ComputeError:
+            return False
+        return seen.power in _ON_ITS_WAY[verb] and not halted(seen)
 
     async def follow(self, operation: str) -> Progress:
         """When Azure can't be asked just now the operation counts as running; what it no longer
@@ -220,9 +239,11 @@ class AzureCompute:
         else:
             return ComputeError("failed", brief(f"Azure gave no answer: {error.message}"))
         if found.kind == "throttled" and found.retry_after:
-            self._still_until = self._clock.now() + found.retry_after
+            until = self._clock.now() + found.retry_after
+            self._still_until = max(until, self._still_until or until)
             self._told_still = found.message
-            logs.event("compute.throttled", reason=found.message, seconds=found.retry_after.seconds)
+            seconds = found.retry_after.total_seconds()
+            logs.event("compute.throttled", reason=found.message, seconds=seconds)
         return found
 
 

@@ -86,7 +86,7 @@ class FakeArm:
 
     def finish(self, name: str) -> None:
         """The operation that is under way on a slow machine comes to its end."""
-        for operation in self._operations.values():
+        for operation in self._all:
             if operation.vm.name == name and operation.status == "InProgress":
                 self._complete(operation)
 
@@ -179,6 +179,8 @@ class FakeArm:
             return refusal(Fault(409, "OperationNotAllowed", "The VM has to be running"))
         if vm.power == "deallocating" and verb == "start":
             return refusal(Fault(409, "Conflict", "The VM is being deallocated"))
+        if any(o.vm is vm and (o.verb, o.status) == (verb, "InProgress") for o in self._all):
+            return refusal(Fault(409, "AnotherOperationInProgress", "It is being done"))
         operation = Operation(verb, vm)
         number = str(next(self._ids))
         self._preempt(vm)
@@ -188,8 +190,12 @@ class FakeArm:
             self._complete(operation)
         return self._accepted(number)
 
+    @property
+    def _all(self) -> list[Operation]:
+        return list(self._operations.values())
+
     def _preempt(self, vm: FakeVm) -> None:
-        for other in self._operations.values():
+        for other in self._all:
             if other.vm is vm and other.status == "InProgress":
                 other.status = "Canceled"
                 other.error = {"code": "OperationPreempted", "message": "A newer one came"}
