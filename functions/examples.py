@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from functions.fleet_examples import BY_HAND, fleet_answers
 from functions.report_examples import report_answers, report_csv
 
 DAY = date(2026, 6, 20)
@@ -38,7 +39,8 @@ class Examples:
         self.start, self.end = self.at("10:00"), self.at("11:00")
         self.parameters = self._parameters()
         self.bodies = self._bodies()
-        self.answers = {**self._rooms(), **self._bookings(), **self._fleet(), **self._rest()}
+        self.answers = {**self._rooms(), **self._bookings(), **self._rest()}
+        self.answers |= fleet_answers(self.at, self.booking_id, MACHINE)
         self.answers |= report_answers(day, self.booking_id, MACHINE)
         self.files = {
             "image/svg+xml": QR,
@@ -58,6 +60,8 @@ class Examples:
             "invite_id": MARIA,
             "key_id": KEY_ID,
             "vm": MACHINE,
+            "from": self.at("00:00"),
+            "to": self.at("00:00", 1),
             "limit": 50,
             "rooms_list.after": str(ROOM - 1),
             "rooms_availability.after": str(ROOM - 1),
@@ -81,8 +85,6 @@ class Examples:
             "subject": f"booking/{self.booking_id}",
             "scope": "platform",
             "month": f"{self.day:%Y-%m}",
-            "from": self.at("00:00", -7),
-            "to": self.at("00:00", 1),
             "by": "week",
             "tenant": "acme",
             "Idempotency-Key": IDEMPOTENCY_KEY,
@@ -106,7 +108,7 @@ class Examples:
             "InviteJoinRequest": {**join, "display": "Maria", "token": INVITE},
             "InviteShowRequest": {"token": INVITE},
             "JoinRequest": join,
-            **self._by_hand(),
+            **BY_HAND,
             "PasswordReset": {"force": False},
             "RoomCreate": {
                 "max_participants": 2,
@@ -215,74 +217,6 @@ class Examples:
             }
             for days in (0, 7, 14)
         ]
-
-    def _by_hand(self) -> dict[str, dict[str, Any]]:
-        return {
-            "MachineStart": {"reason": "A demonstration at noon"},
-            "MachineHold": {"minutes": 120, "reason": "The client may stay longer"},
-            "MachineExtend": {"minutes": 30, "reason": "They are still talking"},
-            "MachineRelease": {"reason": "All is well again"},
-        }
-
-    def _fleet(self) -> dict[str, dict[str, Any]]:
-        booking = {
-            "booking_id": self.booking_id,
-            "tenant": "acme",
-            "start_time": self.start,
-            "end_time": self.end,
-        }
-        machine = {
-            "name": MACHINE,
-            "region": "westeurope",
-            "spot": False,
-            "capacity": 4,
-            "state": "failed",
-            "since": self.at("09:41"),
-            "reason": "AllocationFailed: no capacity in the zone",
-            "on_since": self.at("09:30"),
-            "retry_at": self.at("09:42"),
-            "accepting": True,
-            "bookings": [{**booking, "room_made": False}],
-            "manual": {
-                "hold_until": self.at("12:00"),
-                "exclude_until": self.at("09:45"),
-                "by": "olga",
-                "reason": "The client may stay longer",
-                "since": self.at("09:35"),
-            },
-        }
-        return {
-            "DrillView": self._drill(),
-            "MachineView": machine,
-            "FleetView": {
-                "at": self.at("09:41"),
-                "pool": 0,
-                "inventory": "ok",
-                "machines": [machine],
-                "incidents": [
-                    {
-                        "kind": "start_failed",
-                        "subject": MACHINE,
-                        "since": self.at("09:31"),
-                        "data": {"vm": MACHINE, "reason": "AllocationFailed"},
-                    }
-                ],
-                "waiting": [booking],
-            },
-        }
-
-    def _drill(self) -> dict[str, Any]:
-        steps = {"start": 2.1, "ready": 96.4, "room": 0.02, "join": 0.11, "destroy": 0.01}
-        return {
-            "vm": MACHINE,
-            "by": "timer:fleet_drill",
-            "started_at": self.at("03:12"),
-            "ended_at": self.at("03:16"),
-            "result": "ok",
-            "reason": "",
-            "steps": {**steps, "deallocate": 48.7},
-            "change": {"start": 0.2, "ready": -3.1, "join": 0.01, "deallocate": 1.5},
-        }
 
     def _rest(self) -> dict[str, dict[str, Any]]:
         key = {

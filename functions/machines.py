@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Annotated
+
 import azure.functions as func
+from pydantic import Field
 
 from functions.door import Call, Problems, Reply, operation
 from shared.fleet.payloads import (
+    FleetPlan,
     FleetView,
     MachineExtend,
     MachineHold,
@@ -13,10 +18,14 @@ from shared.fleet.payloads import (
     MachineStart,
     MachineView,
 )
+from shared.fleet.plan_answer import plan_answer
+from shared.platform.payload import Payload, Utc
 
 bp = func.Blueprint()
 
 ONE = "api/v1/fleet/machines/{vm}"
+
+PICTURE = "image/svg+xml"
 
 OPERATORS: Problems = {403: ("operator_only",)}
 
@@ -40,6 +49,56 @@ BY_HAND: Problems = {
 )
 async def fleet_show(call: Call[None]) -> Reply:
     return Reply(200, await call.services.fleet_now.show(call.caller))
+
+
+class PlanQuery(Payload):
+    """From now on by default, for seven days; 31 days at most."""
+
+    from_: Annotated[Utc | None, Field(alias="from")] = None
+    to: Utc | None = None
+
+
+@operation(
+    bp,
+    "GET",
+    "api/v1/fleet/plan",
+    summary="When each machine was and will be on, and what it carries (operators)",
+    tag="fleet",
+    answer=FleetPlan,
+    query=PlanQuery,
+    problems=OPERATORS,
+    any_role=True,
+)
+async def fleet_plan(call: Call[None]) -> Reply:
+    query = call.query(PlanQuery)
+    view = await call.services.planning.show(call.caller, query.from_, query.to)
+    return Reply(200, await asyncio.to_thread(plan_answer, view))
+
+
+@operation(
+    bp,
+    "GET",
+    "api/v1/fleet/plan.svg",
+    summary="The same, drawn (operators)",
+    tag="fleet",
+    query=PlanQuery,
+    problems=OPERATORS,
+    any_role=True,
+    media=(PICTURE,),
+)
+async def fleet_plan_svg(call: Call[None]) -> Reply:
+    from shared.fleet.gantt import draw
+    from shared.fleet.gantt_text import STYLE_SOURCE
+
+    query = call.query(PlanQuery)
+    view = await call.services.planning.show(call.caller, query.from_, query.to)
+    zone = call.services.settings.time_zone
+    picture = await asyncio.to_thread(draw, view, zone, call.language)
+    policy = f"default-src 'none'; style-src {STYLE_SOURCE}; frame-ancestors 'none'"
+    headers = {"Content-Type": PICTURE, "Content-Security-Policy": policy}
+    return Reply(
+        200, picture, {**headers, "Content-Language": call.language, "Vary": "Accept-Language"}
+    )
 
 
 @operation(

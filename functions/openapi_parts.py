@@ -41,6 +41,7 @@ TAGS = {
     "api keys": "Tokens for a tenant's servers.",
     "fleet": "The machines: now, as planned, and by hand.",
     "audit": "Who did what, when, from which address.",
+    "reports": "What was used, and what it costs.",
     "platform": "Health, what the machines send, and messages to operators.",
 }
 
@@ -138,11 +139,17 @@ PARAMETERS = {
     "action": "What was done, exactly, like `booking.create`.",
     "subject": "To what, exactly, like `booking/2026062000123456`.",
     "scope": "`platform`: what the fleet did (operators).",
+    "month": "The month; by default this one.",
+    "from": "The interval's start.",
+    "to": "The interval's end.",
+    "by": "`week` (from Monday on) or `month`, in the time zone of the reports.",
+    "tenant": "Only this tenant's (operators; for admins it is their own anyway).",
 }
 
 FILES: dict[str, dict[str, Any]] = {
     "image/png": {},
     "image/svg+xml": {"schema": {"type": "string"}},
     "text/calendar": {"schema": {"type": "string"}},
+    "text/csv": {"schema": {"type": "string"}},
 }
 """What is inside of files; one without a schema is binary."""

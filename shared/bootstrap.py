@@ -56,6 +56,7 @@ from shared.fleet.idle import Idle
 from shared.fleet.incidents import Incidents
 from shared.fleet.now import FleetNow
 from shared.fleet.overrides import Overrides
+from shared.fleet.planning import Planning
 from shared.fleet.reconciler import Reconciler
 from shared.fleet.rooms import RoomKeeper, RoomSecrets
 from shared.fleet.service import FleetService
@@ -79,9 +80,11 @@ from shared.platform.settings import Settings, load_settings
 from shared.platform.tables import StorageUnavailable, Tables
 from shared.platform.tables_azure import AzureTables
 from shared.platform.throttle import Throttle
+from shared.reports.bulletins import Bulletins
 from shared.reports.calls import CallTimes
 from shared.reports.reader import LedgerReader
 from shared.reports.service import Reports
+from shared.reports.week_plan import WeekPlans
 from shared.tenants.api_keys import ApiKeys
 
 STORAGE_PATIENCE = 2.0
@@ -161,6 +164,7 @@ class Services:
         )
         self.fleet = FleetService(fleet_store, secrets, ports.janus, ports.queues, settings, clock)
         self.overrides = Overrides(fleet_store, ports.compute, self.fleet, outbox, settings, clock)
+        self.planning = Planning(self.bookings, fleet_store, ports.compute, settings, clock)
         self.fleet_now = FleetNow(self.bookings, fleet_store, ports.compute, settings, clock)
         idle = Idle(self.bookings, settings, clock)
         book, wake = DrillBook(fleet_store, outbox, settings.pool), self.fleet.wake
@@ -181,8 +185,10 @@ class Services:
         )
         self.janus_events = JanusEvents(self.calls, janus_key)
         call_times = CallTimes(ports.tables, settings)
-        reader = LedgerReader(fleet_store, call_times, settings, clock)
-        self.reports = Reports(reader, settings, clock)
+        ledger = LedgerReader(fleet_store, call_times, settings, clock)
+        self.reports = Reports(ledger, settings, clock)
+        week_plans = WeekPlans(self.planning, self.bookings, settings)
+        self.bulletins = Bulletins(ports.tables, outbox, self.reports, week_plans, settings, clock)
         self.relay = Relay(
             ports.tables,
             ports.queues,

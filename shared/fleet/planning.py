@@ -19,10 +19,20 @@ from shared.fleet.policy import Carrier, Load, Plan, Span
 from shared.fleet.roster import Known, Roster, roster
 from shared.fleet.store import FleetStore
 from shared.fleet.warm import policy_of
+from shared.platform.auth import Caller
 from shared.platform.clock import Clock
+from shared.platform.i18n import Message
+from shared.platform.problems import FieldError, invalid
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
+
+USUAL, LONGEST = timedelta(days=7), timedelta(days=31)
+
+INTERVAL = Message(
+    f"deve ser depois de from, no máximo {LONGEST.days} dias",
+    f"should be after from, at most {LONGEST.days} days",
+)
 
 NEAR = timedelta(days=31)
 """A view that begins within this is planned from now on, so that machines which run, and bookings
@@ -73,6 +83,19 @@ class Planning:
         self._compute = compute
         self._settings = settings
         self._clock = clock
+
+    async def show(
+        self, caller: Caller, since: datetime | None, until: datetime | None
+    ) -> PlanView:
+        """From now on by default, for seven days. Problems: 403 for who is no operator, 400 for an
+        interval that is empty or longer than 31 days."""
+        caller.require_operator()
+        now = self._clock.now()
+        since = since or (until - USUAL if until and until <= now else now)
+        until = until or since + USUAL
+        if not since < until <= since + LONGEST:
+            raise invalid([FieldError("to", INTERVAL)])
+        return await self.plan(since, until)
 
     async def plan(self, since: datetime, until: datetime) -> PlanView:
         """What was, is and will be during [since, until). No machine is asked for its power.

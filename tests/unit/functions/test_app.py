@@ -52,6 +52,8 @@ TRIGGERS = {
     "fleet_exclude": "POST api/v1/fleet/machines/{vm}/exclude",
     "fleet_extend": "POST api/v1/fleet/machines/{vm}/extend",
     "fleet_hold": "POST api/v1/fleet/machines/{vm}/hold",
+    "fleet_plan": "GET api/v1/fleet/plan",
+    "fleet_plan_svg": "GET api/v1/fleet/plan.svg",
     "fleet_release": "POST api/v1/fleet/machines/{vm}/release",
     "fleet_show": "GET api/v1/fleet",
     "fleet_start": "POST api/v1/fleet/machines/{vm}/start",
@@ -150,6 +152,8 @@ PATHS = [
     "api/v1/reports/usage.csv",
     "api/v1/operators/test-message",
     "api/v1/fleet",
+    "api/v1/fleet/plan",
+    "api/v1/fleet/plan.svg",
     "api/v1/fleet/drills",
     *(
         f"api/v1/fleet/machines/janus-0/{action}"

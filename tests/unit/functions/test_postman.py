@@ -40,7 +40,7 @@ def test_it_is_a_collection_with_a_folder_for_each_tag() -> None:
     assert [folder["name"] for folder in MADE["item"]] == [t["name"] for t in DOCUMENT["tags"]]
     assert all(folder["item"] for folder in MADE["item"])
     assert len(list(requests())) == len(OPERATIONS)
-    ids = {"room_id", "booking_id", "series_id", "invite_id", "key_id"}
+    ids = {"room_id", "booking_id", "series_id", "invite_id", "key_id", "vm"}
     assert {v["key"] for v in MADE["variable"]} == {"base_url", "token", "day"} | ids
     assert MADE["auth"]["bearer"][0]["value"] == "{{token}}"
 
