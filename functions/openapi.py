@@ -33,7 +33,7 @@ VERSION = "1.0.0"
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
 ID = {"type": "integer", "minimum": 1, "maximum": MAX_SAFE_INTEGER}
-NARROW = frozenset({"after", "actor", "action", "subject", "scope"})
+NARROW = frozenset({"after", "actor", "action", "subject", "scope", "tenant"})
 """Parameters whose examples Swagger UI should not fill in: whoever just tries would see nothing."""
 RETRY = frozenset({425, 429, 503})
 """Statuses after which the caller may come back, and is told when."""
@@ -144,17 +144,16 @@ def _answer(op: Operation, examples: Examples) -> dict[str, Any]:
     names += ["Idempotency-Replayed"] if op.keyed else []
     names += ["Link"] if op.query and "after" in op.query.model_fields else []
     described = {"description": TITLES_OK[op.status], "headers": _headers(op, *names)}
-    if op.media:
-        return {**described, "content": {media: _file(media, examples) for media in op.media}}
+    files = {media: _file(media, examples) for media in op.media}
     if item is None:
-        return described
+        return {**described, **({"content": files} if files else {})}
     schema, example = _ref(item), examples.answers[item.__name__]
     content = (
         {"schema": {"type": "array", "items": schema}, "example": [example]}
         if listed
         else {"schema": schema, "example": example}
     )
-    return {**described, "content": {"application/json": content}}
+    return {**described, "content": {"application/json": content, **files}}
 
 
 TITLES_OK = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done"}

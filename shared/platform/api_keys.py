@@ -29,7 +29,13 @@ CALLER_PREFIX = "key:"
 """How the `sub` of an API key begins; no person's may."""
 
 Scope = Literal[
-    "rooms:read", "rooms:write", "bookings:read", "bookings:write", "calls:join", "audit:read"
+    "rooms:read",
+    "rooms:write",
+    "bookings:read",
+    "bookings:write",
+    "calls:join",
+    "audit:read",
+    "reports:read",
 ]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 

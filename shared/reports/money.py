@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 K = TypeVar("K", bound=Any)
 
+HOUR = 3600
+
 # https://www.iso.org/iso-4217-currency-codes.html: all others have two.
 _NONE = {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"}
 _NONE |= {"VND", "VUV", "XAF", "XOF", "XPF"}
@@ -19,6 +21,12 @@ _THREE = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 def digits(currency: str) -> int:
     """Decimals of an amount in this currency (ISO 4217)."""
     return 0 if currency in _NONE else 3 if currency in _THREE else 2
+
+
+def exact_coins(at: Mapping[str, int], currency: str) -> Fraction:
+    """What so many seconds at each price an hour cost, in the currency's smallest coin."""
+    priced = sum((Fraction(price) * seconds for price, seconds in at.items()), Fraction(0))
+    return priced * Fraction(10 ** digits(currency), HOUR)
 
 
 def rounded(amount: Fraction) -> int:

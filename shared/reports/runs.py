@@ -6,13 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from shared.fleet.ledger import Carriage, Stretch
 from shared.reports.periods import seconds
 from shared.reports.split import Carried, Piece, split
-
-HOUR = 3600
 
 NOBODY = 0
 """In the place of a booking's id: the platform's own share."""
@@ -24,7 +21,7 @@ class Priced:
 
     start: int
     end: int
-    price: Fraction
+    price: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +43,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one booking (or NOBODY) takes of a machine: `cost` is exact, in the currency."""
+    """What one booking (or NOBODY) takes of a machine, at this price an hour."""
 
     vm: str
     region: str
     booking_id: int
     seconds: int
-    cost: Fraction
+    price: str
 
 
 def runs(stretches: Iterable[Stretch]) -> list[Run]:
@@ -72,7 +69,7 @@ def runs(stretches: Iterable[Stretch]) -> list[Run]:
                 parts = []
             start = max(start, parts[-1].end) if parts else start
             if start < end:
-                parts.append(Priced(start, end, Fraction(stretch.price)))
+                parts.append(Priced(start, end, stretch.price))
         if parts:
             found.append(Run(vm, ordered[-1].region, parts))
     return found
@@ -133,8 +130,7 @@ def _shares(run: Run, pieces: Sequence[Piece], since: int, until: int) -> Iterat
             if start >= end:
                 break
             for booking_id, took in _takers(piece, start, end):
-                cost = priced.price * took / HOUR
-                yield Share(run.vm, run.region, booking_id, took, cost)
+                yield Share(run.vm, run.region, booking_id, took, priced.price)
 
 
 def _takers(piece: Piece, start: int, end: int) -> Iterable[tuple[int, int]]:

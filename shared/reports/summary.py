@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -11,7 +11,7 @@ from fractions import Fraction
 from shared.platform.ids import PLATFORM_TENANT
 from shared.reports.calls import Session
 from shared.reports.models import Figures, PeriodFigures, RegionFigures, Summary, hours
-from shared.reports.money import amount, apportion, digits, rounded
+from shared.reports.money import amount, apportion, exact_coins, rounded
 from shared.reports.periods import Period, moment, seconds
 from shared.reports.reader import Reading
 from shared.reports.runs import NOBODY
@@ -21,12 +21,11 @@ UNKNOWN = "unknown"
 
 @dataclass(slots=True)
 class _Part:
-    """What belongs to one region in one period; `coins` is exact."""
+    """What belongs to one region in one period; `at` is machines' time by price an hour."""
 
     sessions: list[Session] = field(default_factory=list)
     bookings: int = 0
-    vm_seconds: int = 0
-    coins: Fraction = Fraction(0)
+    at: Counter[str] = field(default_factory=Counter)
 
 
 class Summariser:
@@ -51,11 +50,12 @@ class Summariser:
             if self._mine(self._tenants[booking_id]) and since <= stays[0][0] < until:
                 regions[stays[0][1]].bookings += 1
         total = self._machines(regions, since, until)
-        coins = apportion(total, {name: part.coins for name, part in regions.items()})
+        exact = {name: exact_coins(part.at, self._currency) for name, part in regions.items()}
+        coins = apportion(total, exact)
         every = _Part(
             [s for part in regions.values() for s in part.sessions],
             sum(part.bookings for part in regions.values()),
-            sum(part.vm_seconds for part in regions.values()),
+            sum((part.at for part in regions.values()), Counter()),
         )
         return PeriodFigures(
             **self._figures(every, since, until, total),
@@ -88,16 +88,14 @@ class Summariser:
 
     def _machines(self, regions: dict[str, _Part], since: int, until: int) -> int:
         """Adds time and cost; returns what it costs, in coins, the same as in the bill."""
-        unit = 10 ** digits(self._currency)
-        exact: dict[str, Fraction] = defaultdict(Fraction)
+        at: dict[str, Counter[str]] = defaultdict(Counter)
         for share in self._reading.book.shares(since, until):
             nobody = share.booking_id == NOBODY
             tenant = PLATFORM_TENANT if nobody else self._tenants[share.booking_id]
-            exact[tenant] += share.cost * unit
+            at[tenant][share.price] += share.seconds
             if self._mine(tenant):
-                part = regions[share.region or UNKNOWN]
-                part.vm_seconds += share.seconds
-                part.coins += share.cost * unit
+                regions[share.region or UNKNOWN].at[share.price] += share.seconds
+        exact = {name: exact_coins(each, self._currency) for name, each in at.items()}
         total = rounded(sum(exact.values(), Fraction(0)))
         return total if self._tenant is None else apportion(total, exact).get(self._tenant, 0)
 
@@ -111,8 +109,8 @@ class Summariser:
             "bookings": part.bookings,
             "peak": peak,
             "peak_at": moment(at) if peak else None,
-            "vm_seconds": part.vm_seconds,
-            "vm_hours": hours(part.vm_seconds),
+            "vm_seconds": part.at.total(),
+            "vm_hours": hours(part.at.total()),
             "cost": amount(coins, self._currency),
         }
 

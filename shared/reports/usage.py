@@ -7,7 +7,7 @@ machines. Each step by the largest remainder, so every column adds up.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,7 +23,7 @@ from shared.reports.models import (
     UsageTotals,
     minutes,
 )
-from shared.reports.money import amount, apportion, digits, rounded
+from shared.reports.money import amount, apportion, exact_coins, rounded
 from shared.reports.periods import Period, seconds
 from shared.reports.reader import Reading
 from shared.reports.runs import NOBODY
@@ -31,12 +31,15 @@ from shared.reports.runs import NOBODY
 
 @dataclass(slots=True)
 class Tally:
-    """`coins` is the exact cost, in the currency's smallest coin."""
+    """`at` is the machines' time by price an hour; so sums of many parts stay exact and quick."""
 
     calls: int = 0
     call_seconds: int = 0
-    vm_seconds: int = 0
-    coins: Fraction = Fraction(0)
+    at: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def vm_seconds(self) -> int:
+        return self.at.total()
 
 
 @dataclass(slots=True)
@@ -50,30 +53,32 @@ class Account:
     @property
     def total(self) -> int:
         """In coins, rounded."""
-        return rounded(sum((t.coins for t in self.by_machine.values()), Fraction(0)))
+        return rounded(sum(map(self.coins, self.by_machine.values()), Fraction(0)))
+
+    def coins(self, tally: Tally) -> Fraction:
+        """The exact cost, in the currency's smallest coin."""
+        return exact_coins(tally.at, self.currency)
 
     def by_tenant(self) -> dict[str, int]:
         """Coins; the platform's own share among them."""
         exact: dict[str, Fraction] = defaultdict(Fraction)
         for (tenant, _), tally in self.by_booking.items():
-            exact[tenant] += tally.coins
+            exact[tenant] += self.coins(tally)
         return apportion(self.total, exact)
 
     def of_machines(self) -> dict[str, int]:
-        return apportion(self.total, {vm: t.coins for vm, t in self.by_machine.items()})
+        return apportion(self.total, {vm: self.coins(t) for vm, t in self.by_machine.items()})
 
 
 def account(reading: Reading, since: int, until: int, currency: str) -> Account:
     """Of [since, until), which lies within what was read."""
     found, tenants = Account(currency), reading.tenants()
-    coins = 10 ** digits(currency)
     bookings: dict[tuple[str, int], Tally] = defaultdict(Tally)
     machines: dict[str, Tally] = defaultdict(Tally)
     for share in reading.book.shares(since, until):
         tenant = PLATFORM_TENANT if share.booking_id == NOBODY else tenants[share.booking_id]
         for tally in (bookings[tenant, share.booking_id], machines[share.vm]):
-            tally.vm_seconds += share.seconds
-            tally.coins += share.cost * coins
+            tally.at[share.price] += share.seconds
     for session in reading.sessions:
         if lasted := session.within(since, until):
             tally = bookings[session.tenant, session.booking_id]
@@ -118,7 +123,7 @@ def _bookings(
     rows = []
     for tenant in sorted(by_tenant):
         mine = by_tenant[tenant]
-        costs = apportion(coins[tenant], {n: tally.coins for n, tally in mine.items()})
+        costs = apportion(coins[tenant], {n: books.coins(tally) for n, tally in mine.items()})
         for booking_id, tally in sorted(mine.items()):
             cost = amount(costs[booking_id], books.currency)
             counts = (tally.calls, tally.call_seconds, tally.vm_seconds, cost)
