@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.events.catalogue import DomainEvent, EventType
-from shared.events.outbox import Outbox
-from shared.fleet.compute import Compute, ComputeError, Machine, Power
-from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
+from shared.events.catalogue import EventType
+from shared.fleet.compute import ComputeError, Machine, Power
+from shared.fleet.demand import Leaving, lost, power_of
+from shared.fleet.ledger import Carriage
+from shared.fleet.models import EPOCH, Override, Placement, Vm, VmState, held_back
 from shared.fleet.rooms import Occupied, RoomKeeper
 from shared.fleet.store import FleetStore
+from shared.fleet.switch import SLOW_START, PowerSwitch
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
-from shared.platform.clock import Clock, iso
-from shared.platform.ids import PLATFORM_TENANT
+from shared.platform.clock import Clock
+from shared.platform.tables import Insert, Op
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -28,68 +30,81 @@ if TYPE_CHECKING:
 HUNG = timedelta(minutes=2)
 """How long a running machine may be without a Janus that answers before it is restarted."""
 
-FIRST_RETRY = timedelta(seconds=10)
-LAST_RETRY = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A booking that this machine carries no longer. `forced`: cancelled, ended or moved, so that
-    whoever is inside is thrown out; else its room is kept until the last person has left."""
-
-    placement: Placement
-    forced: bool
-    moved: bool = False
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is wanted of one machine now."""
+    """What is wanted of one machine now. `on`: it carries nothing, and stays on if it is; `start`:
+    it is even started for that (it is held, or kept warm)."""
 
     machine: Machine
     vm: Vm
     staying: Sequence[Placement]
     leaving: Sequence[Leaving]
+    override: Override
+    on: bool = False
+    start: bool = False
+    gone: bool = False
+    """Its host knows no such machine any more."""
+
+    @property
+    def carried(self) -> list[int]:
+        """The bookings that needed it until now."""
+        moved = [gone.placement for gone in self.leaving if gone.moved]
+        return sorted({p.booking_id for p in [*self.staying, *moved]})
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.staying) or self.start
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`restless`: the next step should follow soon, without waiting for the minute."""
+    """`restless`: the next step should follow soon, without waiting for the minute. `lingering`:
+    bookings whose time is over and that may still have people inside."""
 
     restless: bool
     occupied: Mapping[int, Occupied] = field(default_factory=dict)
+    lingering: Sequence[Placement] = ()
 
 
 class Driver:
     def __init__(
         self,
         store: FleetStore,
-        compute: Compute,
+        switch: PowerSwitch,
         janus: JanusFactory,
         rooms: RoomKeeper,
-        outbox: Outbox,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._compute = compute
+        self._switch = switch
         self._janus = janus
         self._rooms = rooms
-        self._outbox = outbox
         self._settings = settings
         self._clock = clock
 
     async def step(self, task: Task) -> Outcome:
-        """May raise `StorageError` and `ComputeError`; the next step starts from what is stored."""
-        if task.machine.power is Power.RUNNING:
-            return await self._running(task)
-        if task.machine.power in (Power.DEALLOCATED, Power.FAILED):
+        """May raise `StorageError`; the next step starts from what is stored."""
+        power = power_of(task.machine, task.vm)
+        if task.gone:
+            return await self._deleted(task)
+        if power is Power.UNKNOWN:
+            return Outcome(restless=task.wanted)
+        if power in (Power.DEALLOCATED, Power.FAILED):
             vm, _ = await self._retire(task, task.vm, empty=True)
-            return await self._off(task, vm)
-        vm, lingering = await self._retire(task, task.vm)
-        wrong_way = task.machine.power is Power.STARTING and not self._keep(task, vm, lingering)
-        if wrong_way:
-            await self._deallocate(task.machine, vm)
+            return await self._off(task, vm, power)
+        vm = await self._switch.seen_on(task.machine, task.vm)
+        if power is Power.RUNNING:
+            return await self._running(replace(task, vm=vm))
+        return await self._between(task, vm, power)
+
+    async def _between(self, task: Task, vm: Vm, power: Power) -> Outcome:
+        """It starts or stops. A start that nobody needs any more is turned round."""
+        vm, _ = await self._switch.follow(task.machine, vm, power)
+        vm, lingering = await self._retire(task, vm)
+        if power is Power.STARTING and not self._keep(task, vm, lingering):
+            await self._switch.deallocate(task.machine, vm)
         return Outcome(restless=True)
 
     # -- a machine that runs -----------------------------------------------------------------------
@@ -99,44 +114,62 @@ class Driver:
         vm, ready = await self._probe(task, janus)
         occupied: dict[int, Occupied] = {}
         if ready:
+            vm = await self._doors(task, vm, janus)
             occupied = await self._rooms.serve(
                 janus, task.machine, task.staying, [gone.placement for gone in task.leaving]
             )
         vm, lingering = await self._retire(task, vm, janus if ready else None, occupied)
         if not self._keep(task, vm, lingering):
-            await self._deallocate(task.machine, vm)
+            await self._stop(task, vm)
             return Outcome(restless=True, occupied=occupied)
         cleared = any(gone.forced for gone in task.leaving)
-        return Outcome(restless=cleared or (not ready and bool(task.staying)), occupied=occupied)
+        restless = cleared or (not ready and task.wanted)
+        return Outcome(restless=restless, occupied=occupied, lingering=lingering)
+
+    async def _stop(self, task: Task, vm: Vm) -> None:
+        """Not again while the first request is being carried out."""
+        vm, busy = await self._switch.follow(task.machine, vm, Power.RUNNING)
+        if not (busy and vm.state is VmState.DEALLOCATING):
+            await self._switch.deallocate(task.machine, vm)
 
     async def _probe(self, task: Task, janus: Janus) -> tuple[Vm, bool]:
-        vm, machine, now = task.vm, task.machine, self._clock.now()
+        vm, machine = task.vm, task.machine
         try:
-            await janus.ready()
+            await janus.ready(sessions=vm.accepting)
+            if not vm.serving:  # one that hung may still be closed
+                await janus.accept_sessions(True)
         except JanusError as error:
             return await self._unready(task, error), False
-        if vm.state is VmState.DEALLOCATING and not task.staying:
+        if vm.state is VmState.DEALLOCATING and not (task.wanted or task.on):
             return vm, True  # it did not stop: another try is due, not another start
-        same = (vm.janus_urls, vm.admin_url) == (machine.janus_urls, machine.admin_url)
-        if vm.state is VmState.READY and same:
+        place = (machine.janus_urls, machine.admin_url)
+        if vm.serving and (vm.janus_urls, vm.admin_url) == place:
             return vm, True
         ready = replace(
             vm,
             state=VmState.READY,
-            since=now,
+            since=self._clock.now(),
             reason="",
             failures=0,
+            retry_at=EPOCH,
             stop_failed=False,
             unready=False,
+            operation="",
+            accepting=vm.accepting or not vm.serving,
             janus_urls=machine.janus_urls,
             admin_url=machine.admin_url,
         )
-        started = vm.state is not VmState.READY and not vm.unready
-        events = [self._event(EventType.VM_STARTED, ready, was=vm.reason)] if started else []
-        return await self._store.save(machine.pool, ready, events), True
+        started = not vm.serving and not vm.unready
+        event = self._switch.event(EventType.VM_STARTED, ready)
+        return await self._switch.save(machine, ready, [event] if started else []), True
 
     async def _unready(self, task: Task, error: JanusError) -> Vm:
         vm, now = task.vm, self._clock.now()
+        if vm.state is VmState.DEALLOCATING and not task.wanted:
+            return vm
+        if vm.state is VmState.FAILED:
+            again = task.wanted and now >= vm.retry_at
+            return await self._switch.restart(task.machine, vm, vm.reason) if again else vm
         if vm.state is not VmState.STARTING:
             logs.event("vm.unready", vm=vm.name, reason=error.reason)
             waiting = replace(
@@ -144,75 +177,60 @@ class Driver:
                 state=VmState.STARTING,
                 since=now,
                 reason=error.reason,
-                unready=vm.state is VmState.READY,
+                unready=vm.serving,
             )
-            return await self._store.save(task.machine.pool, waiting)
-        if now - vm.since < HUNG or not task.staying:
+            return await self._switch.save(task.machine, waiting)
+        if now - vm.since < HUNG or not task.wanted:
             return vm
-        logs.event("vm.restart", vm=vm.name, reason=error.reason)
-        again = await self._store.save(
-            task.machine.pool, replace(vm, since=now, reason=error.reason, unready=False)
-        )
-        await self._compute.restart(vm.name)
-        return again
+        return await self._switch.unusable(task.machine, vm, error.reason)
+
+    async def _doors(self, task: Task, vm: Vm, janus: Janus) -> Vm:
+        """Its Janus lets nobody new in when no booking on it may still join and none will come;
+        before one comes back to it, it does again."""
+        now = self._clock.now()
+        excluded = task.override.excluded(now) and not task.override.held(now)
+        leaving = bool(task.leaving) and not (task.staying or task.on)
+        draining = vm.serving and (excluded or leaving)
+        state = VmState.DRAINING if draining else VmState.READY
+        accepting = bool(task.staying) or not draining
+        if not vm.serving or (vm.state, vm.accepting) == (state, accepting):
+            return vm
+        if vm.accepting != accepting:
+            await janus.accept_sessions(accepting)
+        since = vm.since if vm.state is state else self._clock.now()
+        reason = task.override.reason if excluded else ""
+        drained = replace(vm, state=state, since=since, reason=reason, accepting=accepting)
+        return await self._switch.save(task.machine, drained)
 
     # -- a machine that is off ---------------------------------------------------------------------
 
-    async def _off(self, task: Task, vm: Vm) -> Outcome:
+    async def _off(self, task: Task, vm: Vm, power: Power) -> Outcome:
         now, machine = self._clock.now(), task.machine
-        if machine.power is Power.FAILED and vm.state is VmState.STARTING:
-            vm = await self._start_failed(machine, vm, machine.reason or "it stopped at once")
-        if not task.staying:
-            await self._rest(machine, vm)
+        if lost(vm, power):
+            vm = await self._switch.lost(machine, vm, task.carried)
+        vm, busy = await self._switch.follow(machine, vm, power)
+        if busy and vm.state is VmState.STARTING:
+            return Outcome(restless=True)  # asked, and not to be seen yet
+        late = vm.state is VmState.STARTING and now - vm.since > SLOW_START
+        if vm.state is VmState.STARTING and (power is Power.FAILED or late):
+            reason = machine.reason or "It went off again"
+            vm = await self._switch.start_failed(machine, vm, ComputeError("failed", reason))
+        if not task.wanted:
+            if not held_back(vm, now):
+                await self._switch.seen_off(machine, vm)
             return Outcome(restless=False)
-        if now < vm.retry_at:
-            return Outcome(restless=True)
-        if vm.state is VmState.READY:
-            logs.event("vm.lost", vm=vm.name, reason=machine.reason)
-        await self._start(machine, vm)
+        if now >= vm.retry_at:
+            await self._switch.start(machine, vm)
         return Outcome(restless=True)
 
-    async def _start(self, machine: Machine, vm: Vm) -> None:
-        starting = replace(
-            vm,
-            state=VmState.STARTING,
-            since=self._clock.now(),
-            reason=machine.reason,
-            unready=False,
-        )
-        vm = await self._store.save(machine.pool, starting)
-        logs.event("vm.start", vm=vm.name)
-        try:
-            await self._compute.start(machine.name)
-        except ComputeError as error:
-            await self._start_failed(machine, vm, error.message)
-
-    async def _start_failed(self, machine: Machine, vm: Vm, reason: str) -> Vm:
-        """One event an incident: it ends when the machine is ready."""
-        now = self._clock.now()
-        wait = min(FIRST_RETRY * 2**vm.failures, LAST_RETRY)
-        failed = replace(
-            vm,
-            state=VmState.FAILED,
-            since=now,
-            reason=reason,
-            failures=vm.failures + 1,
-            retry_at=now + wait,
-        )
-        logs.event("vm.start_refused", vm=vm.name, reason=reason, retry_at=failed.retry_at)
-        first = vm.failures == 0
-        events = [self._event(EventType.VM_START_FAILED, failed, "error")] if first else []
-        return await self._store.save(machine.pool, failed, events)
-
-    async def _rest(self, machine: Machine, vm: Vm) -> None:
-        if vm.state is VmState.DEALLOCATED or held_back(vm, self._clock.now()):
-            return
-        off = replace(
-            vm, state=VmState.DEALLOCATED, since=self._clock.now(), reason="", stop_failed=False
-        )
-        stopped = vm.state is not VmState.FAILED
-        events = [self._event(EventType.VM_DEALLOCATED, off)] if stopped else []
-        await self._store.save(machine.pool, off, events)
+    async def _deleted(self, task: Task) -> Outcome:
+        """Its row goes with the last booking that finds no other machine."""
+        vm, _ = await self._retire(task, task.vm, empty=True)
+        if vm.on:
+            vm = await self._switch.lost(task.machine, vm, task.carried)
+        if not task.staying:
+            await self._store.forget(task.machine.pool, vm)
+        return Outcome(restless=False)
 
     # -- leaving -----------------------------------------------------------------------------------
 
@@ -224,25 +242,26 @@ class Driver:
         occupied: Mapping[int, Occupied] | None = None,
         *,
         empty: bool = False,
-    ) -> tuple[Vm, bool]:
+    ) -> tuple[Vm, list[Placement]]:
         """Takes the bookings away that are over, and remembers when the machine was last needed.
 
         A room whose time just ran out is left alone until it is known to be empty: the second
-        value says that there is such a one.
+        value names those.
         """
-        lingering = False
+        lingering = []
         shared_rooms = {p.room_id for p in task.staying}
         for gone in task.leaving:
             placement = gone.placement
             seen = (occupied or {}).get(placement.booking_id)
             if not (gone.forced or empty or (seen and not seen.participants)):
-                lingering = True
+                lingering.append(placement)
                 continue
             if janus and placement.room_id not in shared_rooms:
                 await self._rooms.destroy(janus, placement)
             vm = await self._remember(task.machine, vm, gone)
             if not gone.moved:
-                await self._store.remove(task.machine.pool, placement)
+                carried = carriage(placement, self._clock.now())
+                await self._store.remove(task.machine.pool, placement, [carried])
         return vm, lingering
 
     async def _remember(self, machine: Machine, vm: Vm, gone: Leaving) -> Vm:
@@ -251,33 +270,19 @@ class Driver:
         last = min(placement.end, now) if began else EPOCH
         if last <= vm.needed_until:
             return vm
-        return await self._store.save(machine.pool, replace(vm, needed_until=last))
+        return await self._switch.save(machine, replace(vm, needed_until=last))
 
-    def _keep(self, task: Task, vm: Vm, lingering: bool) -> bool:
-        waiting = self._clock.now() < vm.needed_until + self._settings.vm_margin
-        return bool(task.staying) or lingering or waiting
+    def _keep(self, task: Task, vm: Vm, lingering: Sequence[Placement]) -> bool:
+        now = self._clock.now()
+        excluded = task.override.excluded(now)
+        waiting = now < vm.needed_until + self._settings.vm_margin and not excluded
+        return task.wanted or task.on or bool(lingering) or waiting
 
-    async def _deallocate(self, machine: Machine, vm: Vm) -> None:
-        now: datetime = self._clock.now()
-        if vm.state is not VmState.DEALLOCATING:
-            logs.event("vm.deallocate", vm=vm.name, unneeded_since=iso(vm.needed_until))
-            going = replace(vm, state=VmState.DEALLOCATING, since=now, reason="")
-            vm = await self._store.save(machine.pool, going)
-        try:
-            await self._compute.deallocate(machine.name)
-        except ComputeError as error:
-            await self._stop_failed(machine, vm, error.message)
 
-    async def _stop_failed(self, machine: Machine, vm: Vm, reason: str) -> None:
-        logs.event("vm.stop_refused", vm=vm.name, reason=reason)
-        if vm.stop_failed:
-            return
-        failed = replace(vm, reason=reason, stop_failed=True)
-        event = self._event(EventType.VM_STOP_FAILED, failed, "error")
-        await self._store.save(machine.pool, failed, [event])
-
-    def _event(
-        self, kind: EventType, vm: Vm, severity: str = "info", *, was: str = ""
-    ) -> DomainEvent:
-        data = {"vm": vm.name, "state": vm.state.value, "reason": vm.reason or was}
-        return self._outbox.event(kind, PLATFORM_TENANT, f"vm/{vm.name}", data, severity=severity)
+def carriage(placement: Placement, now: datetime) -> Op:
+    """The ledger's row of a booking that leaves its machine now."""
+    start, end = max(placement.start, placement.since), min(placement.end, now)
+    if end <= start:  # it never began there
+        start = end = now
+    gone = Carriage(placement.booking_id, placement.tenant, placement.vm, start, end)
+    return Insert(gone.rk, gone.to_row())

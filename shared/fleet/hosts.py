@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from shared.bookings.models import Room
 from shared.bookings.rooms import RoomHost
-from shared.fleet.models import Fleet, Vm, VmState
-from shared.fleet.planner import Carrier, Load, place
+from shared.fleet.models import Fleet, Vm
+from shared.fleet.planner import plan
+from shared.fleet.policy import Carrier, Load
 from shared.fleet.rooms import RoomSecrets
 from shared.fleet.store import FleetStore
+from shared.fleet.warm import policy_of
 from shared.janus.port import Janus, JanusError, JanusFactory, NoSuchRoom, Participant
 from shared.platform import logs
 from shared.platform.clock import Clock
@@ -102,11 +104,24 @@ class FleetHosts:
         if self._clock.now() < start - self._settings.vm_lead:
             return None
         fleet = await self._store.load(pool)
-        ready = [vm for vm in fleet.vms.values() if vm.state is VmState.READY]
-        carriers = [Carrier(vm.name, self._settings.vm_capacity, on=True) for vm in ready]
-        loads = [Load(p.booking_id, p.start, p.end) for p in fleet.placements.values()]
-        current = {p.booking_id: p.vm for p in fleet.placements.values()}
-        name = place([*loads, Load(0, start, end)], carriers, current).get(0)
+        carriers = [
+            Carrier(
+                vm.name,
+                vm.capacity,
+                on=True,
+                spot=vm.spot,
+                pool=pool,
+                closed=fleet.override(vm.name).exclude_until,
+            )
+            for vm in fleet.vms.values()
+            if vm.serving
+        ]
+        loads = [
+            Load(p.booking_id, p.start, p.end, p.vm, pinned=True, pool=pool)
+            for p in fleet.placements.values()
+        ]
+        policy = policy_of(self._settings, start, end)
+        name = plan([*loads, Load(0, start, end, pool=pool)], carriers, policy).placed.get(0)
         return self._host(fleet.vms[name]) if name else None
 
     async def running(self, pool: int, room_id: int = 0) -> Sequence[RoomHost]:
@@ -116,7 +131,7 @@ class FleetHosts:
             self._host(vm)
             for vm in fleet.vms.values()
             # One that hangs may hold rooms, and come back with them.
-            if (vm.state is VmState.READY or vm.unready) and (not carrying or vm.name in carrying)
+            if (vm.serving or vm.unready) and (not carrying or vm.name in carrying)
         ]
 
     def _host(self, vm: Vm) -> RoomHost:

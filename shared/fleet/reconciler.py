@@ -10,18 +10,26 @@ from typing import TYPE_CHECKING
 
 from shared.bookings.claims import Claim
 from shared.bookings.service import Bookings
-from shared.fleet.compute import Compute, Machine, Power
-from shared.fleet.driver import Driver, Leaving, Outcome, Task
-from shared.fleet.models import Fleet, Placement, Vm, held_back
-from shared.fleet.planner import Carrier, Load, place
+from shared.fleet import demand
+from shared.fleet.compute import Compute, ComputeError, Machine, Power
+from shared.fleet.demand import Leaving
+from shared.fleet.driver import Driver, Outcome, Task, carriage
+from shared.fleet.incidents import FOUND, Incidents, Situation, detect
+from shared.fleet.models import Fleet, Placement, Vm
+from shared.fleet.planner import plan
+from shared.fleet.policy import Cause, Plan
 from shared.fleet.rooms import Occupied
 from shared.fleet.store import FleetStore
+from shared.fleet.warm import policy_of
 from shared.platform import logs
 from shared.platform.clock import Clock
-from shared.platform.tables import Conflict
+from shared.platform.tables import Conflict, Delete
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
+
+LOOK_AROUND = 10
+"""Every so many minutes all machines are looked at: somebody may have started one by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,23 @@ class Report:
     restless: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a pass goes by."""
+
+    now: datetime
+    claims: Sequence[Claim]
+    fleet: Fleet
+    machines: Sequence[Machine]
+    gone: Sequence[Machine]
+
+    @property
+    def quiet(self) -> bool:
+        fleet = self.fleet
+        idle = not (fleet.placements or fleet.overrides or fleet.incidents)
+        return idle and not demand.matters(fleet, self.now)
+
+
 class Reconciler:
     """Compares what the calendar wants with what the machines are, and acts."""
 
@@ -43,6 +68,7 @@ class Reconciler:
         store: FleetStore,
         compute: Compute,
         driver: Driver,
+        incidents: Incidents,
         settings: Settings,
         clock: Clock,
     ) -> None:
@@ -50,6 +76,7 @@ class Reconciler:
         self._store = store
         self._compute = compute
         self._driver = driver
+        self._incidents = incidents
         self._settings = settings
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -58,116 +85,165 @@ class Reconciler:
         """One pass. Raises `StorageUnavailable` when the calendar can't be read."""
         async with self._turn:
             try:
-                return await self._pass(self._clock.now())
+                return await self._pass(await self._look(self._clock.now()))
             except Conflict:  # another reconciler moves bookings just now: look again soon
                 logs.event("fleet.overtaken")
                 return Report(restless=True)
 
-    async def _pass(self, now: datetime) -> Report:
+    # -- looking -----------------------------------------------------------------------------------
+
+    async def _look(self, now: datetime) -> Seen:
         settings = self._settings
-        claims, fleet, machines = await asyncio.gather(
+        claims, fleet = await asyncio.gather(
             self._bookings.claims(
                 settings.pool,
                 now - settings.max_booking - settings.join_grace,
-                now + settings.vm_lead,
+                now + demand.ahead(settings),
             ),
             self._store.load(settings.pool),
-            self._compute.machines(),
         )
-        due = {c.booking_id: c for c in claims if self._due(c, now)}
-        over = self._over(fleet, claims, due, now)
-        plan = self._plan(fleet, machines, due, now)
+        machines, gone = await self._machines(fleet, now)
+        return Seen(now, claims, fleet, machines, gone)
+
+    async def _machines(
+        self, fleet: Fleet, now: datetime
+    ) -> tuple[Sequence[Machine], Sequence[Machine]]:
+        """Its host is asked only for those whose state matters; for all now and then. When it does
+        not answer, what we left them in must do: the rooms on them want to be served. The second
+        list has those that it knows no longer."""
+        around = now.minute % LOOK_AROUND == 0
+        try:
+            machines = await self._compute.machines(None if around else demand.matters(fleet, now))
+            strangers = {m.name for m in machines if m.name not in fleet.vms} - {
+                m.name for m in machines if m.power is not Power.UNKNOWN
+            }
+            if strangers:
+                seen = {m.name: m for m in await self._compute.machines(strangers)}
+                machines = [seen.get(m.name, m) if m.name in strangers else m for m in machines]
+        except ComputeError as error:
+            logs.event("fleet.host_silent", kind=error.kind, reason=error.message)
+            return [_remembered(vm, fleet.pool) for vm in fleet.vms.values() if vm.janus_urls], ()
+        names = {m.name for m in machines}
+        gone = [_remembered(vm, fleet.pool) for vm in fleet.vms.values() if vm.name not in names]
+        return [m for m in machines if m.pool == fleet.pool], gone
+
+    # -- acting ------------------------------------------------------------------------------------
+
+    async def _pass(self, seen: Seen) -> Report:
+        now, fleet = seen.now, seen.fleet
+        due = demand.due(seen.claims, self._settings, now)
+        over = demand.over(fleet, seen.claims, due, now)
+        plan = self._plan(seen)
         wanted = await self._persist(fleet, due, plan)
-        tasks = [self._task(m, fleet, wanted, over) for m in machines]
+        tasks = [self._task(m, seen, plan, wanted, over) for m in (*seen.machines, *seen.gone)]
         outcomes = await asyncio.gather(*(self._isolated(task) for task in tasks))
         occupied = {n: o for outcome in outcomes for n, o in outcome.occupied.items()}
         unplaced = due.keys() - wanted.keys()
         for booking_id in unplaced:
             logs.event("fleet.no_machine", booking_id=booking_id)
+        await self._forget(seen)
+        await self._tell(seen, due, [p for outcome in outcomes for p in outcome.lingering])
         placed = frozenset(fleet.placements) | frozenset(wanted)
         return Report(occupied, placed, bool(unplaced) or any(o.restless for o in outcomes))
 
-    def _due(self, claim: Claim, now: datetime) -> bool:
-        return claim.start - self._settings.vm_lead <= now < self._until(claim)
-
-    def _until(self, claim: Claim) -> datetime:
-        return claim.end if claim.ended else claim.end + self._settings.join_grace
-
-    def _over(
-        self, fleet: Fleet, claims: Sequence[Claim], due: Mapping[int, Claim], now: datetime
-    ) -> dict[int, Leaving]:
-        """Placements that no booking needs any more; forced unless the time just ran out."""
-        known = {c.booking_id: c for c in claims}
-        over = {}
-        for number, placement in fleet.placements.items():
-            if number in due:
+    async def _forget(self, seen: Seen) -> None:
+        """What people decided has had its time."""
+        for override in seen.fleet.overrides.values():
+            if override.held(seen.now) or override.excluded(seen.now):
                 continue
-            claim = known.get(number)
-            if claim and claim.ended:
-                over[number] = Leaving(replace(placement, end=claim.end), forced=True)
-            else:
-                stays = claim and (claim.start, claim.end) == (placement.start, placement.end)
-                over[number] = Leaving(placement, forced=not stays and now < placement.end)
-        return over
+            try:
+                await self._store.commit(seen.fleet.pool, [Delete(override.rk, override.etag)])
+            except Conflict:
+                continue  # somebody decides anew just now
 
-    def _plan(
-        self,
-        fleet: Fleet,
-        machines: Sequence[Machine],
-        due: Mapping[int, Claim],
-        now: datetime,
-    ) -> dict[int, str]:
-        carriers = [
-            Carrier(m.name, m.capacity, m.power in (Power.RUNNING, Power.STARTING))
-            for m in machines
-            if not held_back(fleet.vms.get(m.name), now)
-        ]
-        # As the calendar counts: those who stay on after the end take nobody's place.
-        opens = self._settings.join_early
-        loads = [
-            Load(c.booking_id, c.start, c.end, pinned=c.start - opens <= now)
-            for c in due.values()
-            if now < c.end
-        ]
-        current = {number: p.vm for number, p in fleet.placements.items()}
-        plan = place(loads, carriers, current)
-        return {number: vm for number, vm in plan.items() if number in due}
+    async def _tell(
+        self, seen: Seen, due: Mapping[int, Claim], lingering: Sequence[Placement]
+    ) -> None:
+        """Goes by what is stored now: what this pass has mended is no incident. While nothing is
+        on and nothing wanted there is nothing to tell."""
+        if seen.quiet and not due:
+            return
+        fleet = await self._store.load(self._settings.pool)
+        overrunning = {placement.booking_id: placement for placement in lingering}
+        situation = Situation(self._clock.now(), fleet, due, overrunning)
+        await self._incidents.update(fleet, detect(situation, self._settings), FOUND)
+
+    def _plan(self, seen: Seen) -> Plan:
+        now, settings = seen.now, self._settings
+        return plan(
+            demand.loads(seen.claims, seen.fleet, settings, now),
+            demand.carriers(seen.fleet, seen.machines, now),
+            policy_of(settings, now, now + demand.ahead(settings)),
+        )
 
     async def _persist(
-        self, fleet: Fleet, due: Mapping[int, Claim], plan: Mapping[int, str]
+        self, fleet: Fleet, due: Mapping[int, Claim], plan: Plan
     ) -> dict[int, Placement]:
         """Where each booking is wanted; one that finds no better place stays where it was."""
         wanted = {}
         for number, claim in due.items():
             current = fleet.placements.get(number)
-            vm = plan.get(number) or (current.vm if current else "")
-            if not vm:
-                continue
-            since = current.since if current and current.vm == vm else self._clock.now()
-            etag = current.etag if current else ""
-            fresh = replace(_placement(claim, vm, since), etag=etag)
-            if current and _same(current, fresh):
-                wanted[number] = current
-            else:
-                wanted[number] = await self._store.place(fleet.pool, fresh)
+            vm = plan.placed.get(number) or (current.vm if current else "")
+            if vm:
+                wanted[number] = await self._put(fleet.pool, claim, vm, current)
         return wanted
+
+    async def _put(self, pool: int, claim: Claim, vm: str, current: Placement | None) -> Placement:
+        now = self._clock.now()
+        stays = current is not None and current.vm == vm
+        fresh = Placement(
+            booking_id=claim.booking_id,
+            vm=vm,
+            room_id=claim.room_id,
+            tenant=claim.tenant,
+            start=claim.start,
+            end=claim.end,
+            since=current.since if current and stays else now,
+            etag=current.etag if current else "",
+        )
+        if current is None:
+            return await self._store.place(pool, fresh)
+        if demand.same(current, fresh):
+            return current
+        if stays:
+            return await self._store.place(pool, replace(fresh, made=_kept(current, fresh)))
+        logs.event("booking.moved", booking_id=claim.booking_id, vm=vm, before=current.vm)
+        return await self._store.place(pool, fresh, [carriage(current, now)])
 
     def _task(
         self,
         machine: Machine,
-        fleet: Fleet,
+        seen: Seen,
+        plan: Plan,
         wanted: Mapping[int, Placement],
         over: Mapping[int, Leaving],
     ) -> Task:
+        fleet = seen.fleet
         leaving = [gone for gone in over.values() if gone.placement.vm == machine.name]
         leaving += [
             Leaving(before, forced=True, moved=True)
             for number, before in fleet.placements.items()
-            if before.vm == machine.name and number in wanted and _moved(before, wanted[number])
+            if before.vm == machine.name
+            and number in wanted
+            and demand.moved(before, wanted[number])
         ]
-        staying = [p for p in wanted.values() if p.vm == machine.name]
-        vm = fleet.vms.get(machine.name) or Vm(machine.name)
-        return Task(machine, vm, staying, leaving)
+        causes = {
+            cause
+            for time in plan.on.get(machine.name, ())
+            if time.start <= seen.now < time.end
+            for cause in time.causes
+        }
+        override = fleet.override(machine.name)
+        return Task(
+            machine,
+            fleet.vms.get(machine.name) or Vm(machine.name),
+            [p for p in wanted.values() if p.vm == machine.name],
+            leaving,
+            override,
+            on=bool(causes),
+            gone=machine in seen.gone,
+            start=override.held(seen.now) or bool(causes & {Cause.WARM, Cause.HOLD}),
+        )
 
     async def _isolated(self, task: Task) -> Outcome:
         """One machine's failure never stops the others."""
@@ -181,26 +257,20 @@ class Reconciler:
             return Outcome(restless=True)
 
 
-def _placement(claim: Claim, vm: str, since: datetime) -> Placement:
-    return Placement(
-        booking_id=claim.booking_id,
-        vm=vm,
-        room_id=claim.room_id,
-        tenant=claim.tenant,
-        start=claim.start,
-        end=claim.end,
-        since=since,
-    )
+def _kept(before: Placement, after: Placement) -> bool:
+    """Whether its room is there already: another end changes nothing of that."""
+    return before.made and not demand.moved(before, after)
 
 
-def _moved(before: Placement, after: Placement) -> bool:
-    return (before.vm, before.room_id) != (after.vm, after.room_id)
-
-
-def _same(one: Placement, other: Placement) -> bool:
-    return (one.vm, one.room_id, one.start, one.end) == (
-        other.vm,
-        other.room_id,
-        other.start,
-        other.end,
+def _remembered(vm: Vm, pool: int) -> Machine:
+    return Machine(
+        vm.name,
+        pool,
+        vm.capacity,
+        Power.UNKNOWN,
+        vm.janus_urls,
+        vm.admin_url,
+        "",
+        vm.region,
+        vm.spot,
     )

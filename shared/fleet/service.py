@@ -81,7 +81,7 @@ class FleetService:
         vm = fleet.vms.get(placement.vm) if placement else None
         if placement is None or vm is None:
             return "waiting"
-        if vm.state is VmState.READY and placement.made:
+        if vm.serving and placement.made:
             janus = self._janus(vm)
             return Ready(vm.name, vm.janus_urls, janus)
         return "retrying" if vm.state is VmState.FAILED else "starting"
@@ -135,9 +135,9 @@ class FleetService:
         return "ok" if "ok" in found else "idle"
 
     async def _condition(self, vm: Vm) -> Literal["ok", "idle", "down"]:
-        if vm.state is VmState.READY:
+        if vm.serving:
             try:
-                await self._janus(vm).ready()
+                await self._janus(vm).ready(sessions=vm.accepting)
             except JanusError:
                 return "down"
             return "ok"

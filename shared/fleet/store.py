@@ -73,6 +73,9 @@ class FleetStore:
         stored = await self._tables.get(TABLE, _pk(pool), placement.rk)
         return replace(placement, etag=stored.etag) if stored else placement
 
+    async def forget(self, pool: int, vm: Vm) -> None:
+        await self.commit(pool, [Delete(vm.rk, vm.etag)])
+
     async def remove(self, pool: int, placement: Placement, also: Sequence[Op] = ()) -> None:
         await self.commit(pool, [Delete(placement.rk, placement.etag), *also])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -27,6 +28,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+@lru_cache(8192)
 def parse(text: str) -> datetime:
-    """The inverse of `iso`."""
+    """The inverse of `iso`. Each minute the same rows are read, with the same times."""
     return datetime.fromisoformat(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import count
 
@@ -18,6 +19,7 @@ class FakeTables:
         self.requests: list[tuple[str, str, str]] = []
         self.fail = lambda verb, table, pk: None
         self._etags = count(1)
+        self._sorted: dict[tuple[str, str], tuple[dict[str, Row], list[str]]] = {}
 
     async def get(self, table: str, pk: str, rk: str) -> Row | None:
         await self._request("get", table, pk)
@@ -27,12 +29,20 @@ class FakeTables:
         self, table: str, pk: str, start: str = "", end: str = "", limit: int = 0
     ) -> list[Row]:
         await self._request("query", table, pk)
-        rows = [
-            row
-            for rk, row in sorted(self.rows.get((table, pk), {}).items())
-            if rk >= start and (not end or rk < end)
-        ]
-        return rows[:limit] if limit else rows
+        rows, keys = self.rows.get((table, pk), {}), self._keys(table, pk)
+        last = bisect_left(keys, end) if end else len(keys)
+        found = [rows[rk] for rk in keys[bisect_left(keys, start) : last]]
+        return found[:limit] if limit else found
+
+    def _keys(self, table: str, pk: str) -> list[str]:
+        """In order. They are sorted once for each state of the partition, which a commit replaces:
+        a simulation asks the same long partition again and again."""
+        rows = self.rows.get((table, pk), {})
+        known, keys = self._sorted.get((table, pk), ({}, []))
+        if known is not rows or len(keys) != len(rows):
+            keys = sorted(rows)
+            self._sorted[(table, pk)] = (rows, keys)
+        return keys
 
     async def scan(
         self,

@@ -132,7 +132,7 @@ async def test_a_cancelled_booking_needs_its_machine_no_longer() -> None:
 
 
 async def test_rooms_are_back_after_a_janus_restart() -> None:
-    world = World()
+    world = World(local_vms=1)
     booked = await world.book()
     janus = await world.ready(booked)
     before = janus.room_specs[booked.room.room_id]
@@ -153,7 +153,7 @@ async def test_rooms_are_back_when_only_janus_forgot_them() -> None:
 
 
 async def test_a_janus_that_hangs_is_restarted_when_it_stays_so() -> None:
-    world = World()
+    world = World(local_vms=1)
     janus = await world.ready(await world.book())
     janus.down = True
     await world.tick()
@@ -161,7 +161,24 @@ async def test_a_janus_that_hangs_is_restarted_when_it_stays_so() -> None:
     assert ("restart", "janus-0") not in world.compute.calls
     world.clock.advance(minutes=3)
     await world.tick()
+    world.clock.advance(seconds=10)
+    await world.tick()
     assert ("restart", "janus-0") in world.compute.calls
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+
+
+async def test_a_janus_that_hangs_hands_its_bookings_over_when_another_machine_has_room() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    janus.down = True
+    await world.tick()
+    world.clock.advance(minutes=3)
+    for _ in range(4):
+        await world.tick()
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+    assert power(world) is Power.DEALLOCATED
 
 
 @pytest.mark.parametrize("how", ["refuse", "break_start"])
@@ -214,7 +231,7 @@ async def test_one_machines_failure_never_stops_the_others(monkeypatch: pytest.M
     await world.book()
     await world.tick()
 
-    async def explode() -> None:
+    async def explode(*, sessions: bool) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(world.compute.janus["janus-0"], "ready", explode)
@@ -395,13 +412,9 @@ async def test_two_reconcilers_at_once_reach_the_same_state() -> None:
     booked = await world.book()
     other = World(tables=world.tables)
     other.compute = world.compute
-    from shared.bootstrap import Ports, Services
+    from shared.bootstrap import Services
 
-    ports = Ports(
-        world.tables, world.queues, world.compute, world.compute.janus_of, world.clock,
-        world.services.ports.random,
-    )  # fmt: skip
-    twin = Services(world.settings, ports)
+    twin = Services(world.settings, world.services.ports)
     import asyncio
 
     for _ in range(3):

@@ -1,0 +1,163 @@
+"""Machines as clouds have them: slow, and what is asked of them fails in many ways."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.fleet.compute import ComputeError, Power, Progress
+from tests.fakes.clock import ManualClock
+from tests.fakes.compute import FakeCompute
+
+REFUSED = ("allocation_failed", "failed", "throttled", "conflict")
+"""At once."""
+
+START_WAYS = (*REFUSED, "fails later", "slow", "no janus", "lost")
+STOP_WAYS = ("failed", "throttled", "conflict", "fails later", "slow")
+
+OFF = (Power.DEALLOCATED, Power.FAILED)
+
+
+@dataclass(slots=True)
+class Change:
+    """What a machine will be, and when. `error`: how its operation is told to have ended."""
+
+    at: datetime
+    power: Power
+    error: ComputeError | None = None
+    janus: bool = True
+
+
+class FlakyCompute(FakeCompute):
+    """`chance` is that of each way to fail, of each operation. `failed[name]`: when it last failed
+    to become ready, or was lost. `stretches`: (name, since, until) in which it was really on."""
+
+    def __init__(self, machines: int, capacity: int, clock: ManualClock, chance: float) -> None:
+        super().__init__(machines, capacity=capacity)
+        self._clock = clock
+        self._random = random.Random(11)
+        self._chance = chance
+        self._coming: dict[str, list[Change]] = {}
+        self._ended: dict[str, ComputeError | None] = {}
+        self._since: dict[str, datetime] = {}
+        self.failed: dict[str, datetime] = {}
+        self.stretches: list[tuple[str, datetime, datetime]] = []
+        self.operations = 0
+        self.failures: dict[str, int] = {}
+        self.stopping: set[str] = set()
+        """Machines that were asked to stop, and are not off."""
+
+    # -- time --------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """What should have happened by now has."""
+        for name, changes in self._coming.items():
+            while changes and changes[0].at <= self._clock.now():
+                self._happen(name, changes.pop(0))
+
+    def _happen(self, name: str, change: Change) -> None:
+        power = self.machine(name).power
+        if change.power is Power.FAILED and power is not Power.RUNNING:
+            return  # it can't be lost any more
+        if change.error or change.power is Power.FAILED:
+            self.failed[name] = change.at
+        self._ended[name] = change.error
+        self._turn(name, change.power, change.at, "evicted" if change.power in OFF else "")
+        if change.power is Power.RUNNING and not change.janus:
+            self.failed[name] = change.at
+            self.janus[name].down = True
+
+    def _turn(self, name: str, power: Power, at: datetime, reason: str = "") -> None:
+        on = power not in OFF
+        if on and name not in self._since:
+            self._since[name] = at
+        if not on and name in self._since:
+            self.stretches.append((name, self._since.pop(name), at))
+            self.stopping.discard(name)
+        self.set_power(name, power, reason if power is Power.FAILED else "")
+
+    def _later(self, name: str, *changes: Change) -> None:
+        self._coming[name] = list(changes)
+
+    def _in(self, low: float, high: float) -> datetime:
+        """Seconds from now."""
+        return self._clock.now() + timedelta(seconds=self._random.uniform(low, high))
+
+    # -- the port ----------------------------------------------------------------------------------
+
+    async def start(self, name: str) -> str:
+        self.settle()
+        self.calls.append(("start", name))
+        if self.machine(name).power not in OFF:
+            return ""
+        way = self._way(START_WAYS)
+        self._refuse(name, way)
+        self._turn(name, Power.STARTING, self._clock.now())
+        return self._boot(name, way)
+
+    async def restart(self, name: str) -> str:
+        self.settle()
+        self.calls.append(("restart", name))
+        way = self._way(START_WAYS)
+        self._refuse(name, way)
+        self._turn(name, Power.STARTING, self._clock.now())
+        return self._boot(name, way)
+
+    def _boot(self, name: str, way: str) -> str:
+        ready = self._in(60, 150)
+        changes = [Change(ready, Power.RUNNING, janus=way != "no janus")]
+        if way == "slow":
+            changes = [Change(self._in(500, 800), Power.RUNNING)]
+        if way == "fails later":
+            error = ComputeError("allocation_failed", "no capacity after all")
+            changes = [Change(ready, Power.DEALLOCATED, error)]
+        if way == "lost":
+            gone = ready + timedelta(minutes=self._random.uniform(5, 120))
+            changes.append(Change(gone, Power.FAILED))
+        self._later(name, *changes)
+        return f"start {name}"
+
+    async def deallocate(self, name: str) -> str:
+        self.settle()
+        self.calls.append(("deallocate", name))
+        if self.machine(name).power in OFF or self.machine(name).power is Power.DEALLOCATING:
+            return ""
+        self.stopping.add(name)
+        way = self._way(STOP_WAYS)
+        if way in REFUSED:
+            raise ComputeError(way, f"{way}: injected", _wait(way))
+        self._turn(name, Power.DEALLOCATING, self._clock.now())
+        change = Change(self._in(30, 60), Power.DEALLOCATED)
+        if way == "slow":
+            change = Change(self._in(300, 500), Power.DEALLOCATED)
+        if way == "fails later":
+            change = Change(self._in(30, 60), Power.RUNNING, ComputeError("failed", "internal"))
+        self._later(name, change)
+        return f"deallocate {name}"
+
+    async def follow(self, operation: str) -> Progress:
+        self.settle()
+        _, _, name = operation.partition(" ")
+        if self.machine(name).power in (Power.STARTING, Power.DEALLOCATING):
+            return "running"
+        if error := self._ended.pop(name, None):
+            raise error
+        return "done"
+
+    def _way(self, ways: tuple[str, ...]) -> str:
+        self.operations += 1
+        draw = self._random.random()
+        way = ways[int(draw / self._chance)] if draw < self._chance * len(ways) else ""
+        if way:
+            self.failures[way] = self.failures.get(way, 0) + 1
+        return way
+
+    def _refuse(self, name: str, way: str) -> None:
+        if way in REFUSED:
+            self.failed[name] = self._clock.now()
+            raise ComputeError(way, f"{way}: injected", _wait(way))
+
+
+def _wait(way: str) -> timedelta | None:
+    return timedelta(seconds=90) if way == "throttled" else None
