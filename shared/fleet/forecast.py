@@ -138,7 +138,8 @@ class Forecast:
         await self._incidents.update(fleet, found, {KIND})
 
     def _usable(self, machine: Machine) -> bool:
-        """Calls are not put on what its host may take away at any moment."""
+        """Spot machines add no place, even where they may carry bookings: they are given no more
+        than the standard ones could take over."""
         return machine.pool == self._settings.pool and not machine.spot
 
     def _incident(self, stretch: Stretch, usable: Sequence[Machine], now: datetime) -> Incident:

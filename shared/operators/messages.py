@@ -5,21 +5,22 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any, cast, get_args
 
 from shared.events.catalogue import DomainEvent
-from shared.events.relay import PERSONAL
 from shared.operators.models import Level, Notice
-from shared.operators.texts import OVER, TEST, TEXTS, Text
+from shared.operators.texts import OVER, TEST, TEXTS, WORDS, Table, Text
 from shared.platform import logs
 from shared.platform.clock import parse
 from shared.platform.i18n import Language, Message, Param, say
 
 PRODUCT = "Suroga"
 
-LONGEST_TITLE, LONGEST_VALUE, LONGEST_BODY, MOST_LINES = 120, 400, 6000, 100
-"""Characters, and lines: a message fits the queue, whatever a report holds."""
+LONGEST_TITLE, LONGEST_VALUE, LONGEST_BODY, MOST_ROWS = 120, 400, 6000, 20
+"""Characters, and rows of a table: a message fits the queue, whatever a report holds."""
+
+MOST_SECONDS = 10**10
+"""What a duration holds, with room."""
 
 UNKNOWN = "?"
 
@@ -33,7 +34,6 @@ def message(event: DomainEvent, language: Language, home: str) -> Notice | None:
     data = {**event.data}
     if event.type.value == "fleet.recovered":
         data["what"] = _what(data, language)
-        data["lasted"] = _lasted(data.get("seconds"))
     return _notice(text, data, _level(event), language, home)
 
 
@@ -50,28 +50,15 @@ def _level(event: DomainEvent) -> Level:
 def _notice(
     text: Text, data: Mapping[str, Any], level: Level, language: Language, home: str
 ) -> Notice:
-    params = {key: _shown(value) for key, value in data.items() if _public(key)}
-    title = text.title.text(language, dict.fromkeys(_names(text.title), UNKNOWN) | params)
-    lines = [
-        line.text(language, params)
-        for line in text.lines
-        if all(params.get(name) for name in _names(_in(line, language)))
-    ]
-    if text.plain:
-        lines += islice(_plain(data, language), MOST_LINES)
+    flat = _flat(data)
+    params = _params(flat)
+    names = _names(say(text.title, language))
+    title = text.title.text(language, dict.fromkeys(names, UNKNOWN) | params)
+    lines = [*filter(None, (_filled(line, params, language) for line in text.lines))]
+    for table in text.tables:
+        lines += _rows(table, flat.get(table.of), language)
     body = "\n".join([*lines, ""])[:LONGEST_BODY] + home
     return Notice(f"{PRODUCT}: {title}"[:LONGEST_TITLE], body, level)
-
-
-def _in(line: Message, language: Language) -> Message:
-    """In one language alone: the other one may have other placeholders."""
-    one = say(line, language)
-    return Message(one, one)
-
-
-def _names(message: Message) -> set[str]:
-    found = (string.Formatter().parse(text) for text in message)
-    return {name for parts in found for _, name, _, _ in parts if name}
 
 
 def _what(data: Mapping[str, Any], language: Language) -> str:
@@ -81,44 +68,56 @@ def _what(data: Mapping[str, Any], language: Language) -> str:
     return over.text(language, {"name": name}) if over else f"{kind} {name}"
 
 
-def _lasted(seconds: object) -> timedelta | str:
-    return timedelta(seconds=seconds) if isinstance(seconds, int) else ""
-
-
-def _plain(data: Mapping[str, Any], language: Language, indent: str = "") -> Iterator[str]:
-    """Every field on a line, what is within it below; an item of a list has a dash."""
+def _flat(data: Mapping[str, Any], outer: str = "") -> dict[str, Any]:
+    """What is within another is named `outer_inner`; the outer one is there as a list of both."""
+    found: dict[str, Any] = {}
     for key, value in data.items():
-        if not _public(key):
-            continue
-        label = key.replace("_", " ")
         if isinstance(value, Mapping):
-            yield f"{indent}{label}:"
-            yield from _plain(value, language, indent + "  ")
-        elif isinstance(value, list | tuple):
-            yield f"{indent}{label}: {len(value)}"
-            for item in value:
-                yield f"{indent}- {_item(item, language)}"
+            found[outer + key] = [{"item": k, "value": v} for k, v in value.items()]
+            found |= _flat(value, f"{outer}{key}_")
         else:
-            yield f"{indent}{label}: {say(_shown(value), language)}"
+            found[outer + key] = value
+    return found
 
 
-def _item(item: object, language: Language) -> str:
-    if isinstance(item, Mapping):
-        parts = ((key, v) for key, v in item.items() if _public(key))
-        return ", ".join(f"{key} {say(_shown(v), language)}" for key, v in parts)
-    return say(_shown(item), language)
+def _rows(table: Table, items: object, language: Language) -> Iterator[str]:
+    rows = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    lines = [_filled(table.row, _params(row), language) for row in rows[:MOST_ROWS]]
+    if any(lines):
+        yield say(table.heading, language)
+        yield from filter(None, lines)
+    if len(rows) > MOST_ROWS:
+        yield f"(+ {len(rows) - MOST_ROWS})"
 
 
-def _public(key: str) -> bool:
-    return key not in PERSONAL and not logs.is_secret(key)
+def _filled(line: Message, params: Mapping[str, Param], language: Language) -> str:
+    """Empty when something is missing for it."""
+    names = _names(say(line, language))
+    return line.text(language, params) if all(params.get(name) for name in names) else ""
+
+
+def _names(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def _params(data: Mapping[str, Any]) -> dict[str, Param]:
+    return {key: _param(key, value) for key, value in data.items() if not _listed(value)}
+
+
+def _listed(value: object) -> bool:
+    return isinstance(value, list | tuple | Mapping)
+
+
+def _param(key: str, value: object) -> Param:
+    if key.endswith("seconds") and isinstance(value, int) and abs(value) < MOST_SECONDS:
+        return timedelta(seconds=value)
+    return WORDS.get(key, {}).get(str(value)) or _shown(value)
 
 
 def _shown(value: object) -> Param:
     """As people read it: one line, times as such, and no secret that an error has quoted."""
     if isinstance(value, datetime | timedelta):
         return value
-    if isinstance(value, Mapping | list | tuple):
-        return f"({len(value)})"
     # Cut after scrubbing, so that no half of a secret looks like none.
     text = " ".join(logs.scrub(str(value)[: 5 * LONGEST_VALUE]).split())[:LONGEST_VALUE]
     try:

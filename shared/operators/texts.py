@@ -9,13 +9,21 @@ from shared.platform.i18n import Message
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """One row for each item of the list `of`, or for each `item` and `value` of what is in it."""
+
+    of: str
+    heading: Message
+    row: Message
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """`lines` and `title` have the event's data as placeholders. `plain`: below them stands
-    whatever else the event has to tell."""
+    """The event's data are the placeholders; what is within another is named `outer_inner`."""
 
     title: Message
     lines: tuple[Message, ...] = ()
-    plain: bool = False
+    tables: tuple[Table, ...] = ()
 
 
 _START = Message("Início: {start_time}", "Start: {start_time}")
@@ -28,6 +36,63 @@ _SINCE = Message("Desde: {since}", "Since: {since}")
 def _next(portuguese: str) -> Message:
     """The event says it in English."""
     return Message(f"O que fazer: {portuguese}", "What to do: {next_step}")
+
+
+_MACHINES = Message("Por máquina:", "By machine:")
+
+
+def _both(text: str) -> Message:
+    return Message(text, text)
+
+
+def _report(title: Message) -> Text:
+    return Text(
+        Message(*(f"{text} {{period}}" for text in title)),
+        (
+            Message(
+                "Chamadas: {sessions} (antes {previous_sessions}), em média {mean_seconds}",
+                "Calls: {sessions} (before {previous_sessions}), on average {mean_seconds}",
+            ),
+            Message(
+                "Reservas servidas: {bookings} (antes {previous_bookings})",
+                "Bookings carried: {bookings} (before {previous_bookings})",
+            ),
+            Message(
+                "Ao mesmo tempo, no máximo: {peak}, {peak_at}",
+                "At the same time, at most: {peak}, {peak_at}",
+            ),
+            Message(
+                "Horas de máquina: {vm_hours} (antes {previous_vm_hours})",
+                "Machine hours: {vm_hours} (before {previous_vm_hours})",
+            ),
+            Message(
+                "Custo: {cost} {currency} (antes {previous_cost})",
+                "Cost: {cost} {currency} (before {previous_cost})",
+            ),
+            Message(
+                "Do qual de ninguém: {platform_cost} {currency}",
+                "Of which nobody's: {platform_cost} {currency}",
+            ),
+        ),
+        (
+            Table(
+                "tenants",
+                Message("Por cliente:", "By tenant:"),
+                Message(
+                    "- {tenant}: chamadas {calls}, minutos {call_minutes}, custo {cost}",
+                    "- {tenant}: calls {calls}, minutes {call_minutes}, cost {cost}",
+                ),
+            ),
+            Table(
+                "machines",
+                _MACHINES,
+                Message(
+                    "- {vm}: horas {vm_hours}, custo {cost}",
+                    "- {vm}: hours {vm_hours}, cost {cost}",
+                ),
+            ),
+        ),
+    )
 
 
 TEXTS: Mapping[str, Text] = {
@@ -93,8 +158,8 @@ TEXTS: Mapping[str, Text] = {
     ),
     "fleet.capacity_warning": Text(
         Message(
-            "Capacidade: {bookings} reservas ao mesmo tempo, {places} lugares",
-            "Capacity: {bookings} bookings at the same time, {places} places",
+            "Capacidade: reservas ao mesmo tempo {bookings}, lugares {places}",
+            "Capacity: booked at the same time {bookings}, places {places}",
         ),
         (
             *(_START, _END),
@@ -114,14 +179,61 @@ TEXTS: Mapping[str, Text] = {
         Message("Terminou: {what}", "Over: {what}"),
         (
             Message("Desde: {opened_at}", "Since: {opened_at}"),
-            Message("Durou {lasted}.", "It lasted {lasted}."),
+            Message("Durou {seconds}.", "It lasted {seconds}."),
         ),
     ),
-    "fleet.plan": Text(Message("Plano da semana", "The week's plan"), plain=True),
-    "fleet.drill": Text(Message("Ensaio da máquina {vm}", "Drill of machine {vm}"), plain=True),
-    "report.weekly": Text(Message("Relatório da semana", "The week's report"), plain=True),
-    "report.monthly": Text(Message("Relatório do mês", "The month's report"), plain=True),
+    "fleet.drill": Text(
+        Message("Ensaio da máquina {vm}: {result}", "Drill of machine {vm}: {result}"),
+        (_WHY, Message("Início: {started_at}", "Start: {started_at}")),
+        (Table("steps", Message("Passos:", "Steps:"), _both("- {item}: {value} s")),),
+    ),
+    "fleet.plan": Text(
+        Message(
+            "Plano da semana: reservas {bookings}, horas de máquina {machine_hours}",
+            "The week's plan: bookings {bookings}, machine hours {machine_hours}",
+        ),
+        (
+            Message("De {since} a {until}", "From {since} to {until}"),
+            Message("Ao mesmo tempo, no máximo: {peak}", "At the same time, at most: {peak}"),
+            Message("Sem máquina: {without_machine}", "Without a machine: {without_machine}"),
+            Message(
+                "Desde o último plano: novas {changes_added_count}, movidas "
+                "{changes_moved_count}, canceladas {changes_cancelled_count}",
+                "Since the last plan: added {changes_added_count}, moved {changes_moved_count}, "
+                "cancelled {changes_cancelled_count}",
+            ),
+        ),
+        (
+            Table(
+                "days",
+                Message("Por dia:", "By day:"),
+                Message(
+                    "- {day}: reservas {bookings}, pico {peak}, horas de máquina {machine_hours}",
+                    "- {day}: bookings {bookings}, peak {peak}, machine hours {machine_hours}",
+                ),
+            ),
+            Table(
+                "machines",
+                _MACHINES,
+                Message(
+                    "- {vm}: horas {hours}, arranques {starts}",
+                    "- {vm}: hours {hours}, starts {starts}",
+                ),
+            ),
+        ),
+    ),
+    "report.weekly": _report(Message("Relatório da semana", "The week's report")),
+    "report.monthly": _report(Message("Relatório do mês", "The month's report")),
 }
+
+WORDS: Mapping[str, Mapping[str, Message]] = {
+    "result": {
+        "ok": Message("correu bem", "passed"),
+        "failed": Message("falhou", "failed"),
+        "broken_off": Message("interrompido", "broken off"),
+    }
+}
+"""What stands for a word of ours, by the name of the placeholder."""
 
 OVER: Mapping[str, Message] = {
     "not_ready": Message(

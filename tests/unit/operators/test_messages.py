@@ -106,7 +106,8 @@ def test_there_is_a_text_for_whatever_an_incident_and_its_end_can_be() -> None:
         {},
         {"vm": None, "seconds": "long", "subject": 7, "kind": [], "since": "2026-06-10Tx"},
         {"since": "0001-01-01T00:00:00+14:00", "vm": "{reason}", "reason": "{0} %s {", "by": "\0"},
-        {"machines": [{"name": "x" * 9000, "on": [1, 2]}] * 900, "total": {"cost": {"EUR": "1"}}},
+        {"machines": [{"vm": "x" * 9000, "hours": 1, "starts": [1]}] * 900, "steps": [7, {}]},
+        {"steps": {str(n): "é" * 9000 for n in range(900)}, "days": {"day": 1}, "seconds": 10**15},
     ],
 )
 def test_whatever_an_event_holds_the_relay_goes_on(
@@ -123,9 +124,10 @@ def test_whatever_an_event_holds_the_relay_goes_on(
 @pytest.mark.parametrize("kind", TEXTS)
 def test_no_text_forgets_a_language(kind: str) -> None:
     text = TEXTS[kind]
-    for line in (text.title, *text.lines):
+    rows = [one for table in text.tables for one in (table.heading, table.row)]
+    for line in (text.title, *text.lines, *rows):
         names = [{name for _, name, _, _ in string.Formatter().parse(one)} for one in line]
-        assert line.pt != line.en or line.pt.startswith("{")
+        assert line.pt != line.en or line.pt.startswith("- {")
         assert names[0] - {None} <= names[1]
 
 
@@ -135,6 +137,7 @@ PERSONAL = {
     "email": "maria@example.com",
     "token": "s3cret-token",
     "list": [{"name": "Maria Silva", "room_pin": "s3cret", "deep": {"name": "Maria"}}],
+    "tenants": [{"name": "Maria", "tenant": "acme", "calls": 1}],
     "by": {"name": "Maria"},
     "reason": "GET https://me:s3cret@host/?sig=s3cret-sig Bearer s3cret-bearer: 401",
 }
@@ -148,18 +151,91 @@ def test_neither_secrets_nor_guests_are_told(kind: str, language: Language) -> N
     assert not [word for word in ("Maria", "maria@", "s3cret") if word in shown]
 
 
-def test_a_report_is_told_field_by_field() -> None:
-    data = {"month": "2026-06", "vm_minutes": 90, "totals": {"calls": 3}, "days": [{"on": 2}, "x"]}
-    assert told("report.monthly", data, severity="info").body.splitlines() == [
-        "month: 2026-06",
-        "vm minutes: 90",
-        "totals:",
-        "  calls: 3",
-        "days: 2",
-        "- on 2",
-        "- x",
+FIGURES = {"sessions": 3, "mean_seconds": 90, "bookings": 2, "peak": 2, "vm_hours": 1.5}
+FIGURES |= {"peak_at": "2026-06-02T10:00:00Z", "cost": "4.20"}
+
+REPORT = {
+    "period": "2026-06",
+    "currency": "EUR",
+    **FIGURES,
+    "previous": {"period": "2026-05", **FIGURES, "sessions": 1},
+    "platform": {"vm_hours": 0.5, "cost": "0.10"},
+    "tenants": [{"tenant": "acme", "calls": 3, "call_minutes": 4, "cost": "4.10"}],
+    "machines": [{"vm": f"janus-{n}", "vm_hours": n, "cost": "0.1"} for n in range(25)],
+}
+
+PLAN = {
+    "since": "2026-06-08T06:00:00Z",
+    "until": "2026-06-15T06:00:00Z",
+    "bookings": 4,
+    "machine_hours": 6.5,
+    "peak": 2,
+    "without_machine": 0,
+    "days": [{"day": "2026-06-08", "bookings": 4, "peak": 2, "machine_hours": 6.5}],
+    "machines": [{"vm": "janus-0", "hours": 6.5, "starts": 2}],
+    "changes": {"added_count": 1, "moved_count": 0, "cancelled_count": 2, "added": [{}]},
+}
+
+DRILL = {"vm": "janus-0", "started_at": "2026-06-10T03:00:00Z", "result": "ok", "reason": ""}
+DRILL |= {"steps": {"start": 2.5, "ready": 41.0}}
+
+
+def test_a_report() -> None:
+    notice = told("report.monthly", REPORT, severity="info")
+    assert notice.title == "Suroga: The month's report 2026-06"
+    lines = notice.body.splitlines()
+    assert lines[:10] == [
+        "Calls: 3 (before 1), on average 1 min 30 s",
+        "Bookings carried: 2 (before 2)",
+        "At the same time, at most: 2, 2026-06-02 10:00 UTC",
+        "Machine hours: 1.5 (before 1.5)",
+        "Cost: 4.20 EUR (before 4.20)",
+        "Of which nobody's: 0.10 EUR",
+        "By tenant:",
+        "- acme: calls 3, minutes 4, cost 4.10",
+        "By machine:",
+        "- janus-0: hours 0, cost 0.1",
+    ]
+    assert lines[-2:] == ["(+ 5)", HOME]
+
+
+def test_a_plan() -> None:
+    notice = told("fleet.plan", PLAN, severity="info")
+    assert notice.title == "Suroga: The week's plan: bookings 4, machine hours 6.5"
+    assert notice.body.splitlines() == [
+        "From 2026-06-08 06:00 UTC to 2026-06-15 06:00 UTC",
+        "At the same time, at most: 2",
+        "Without a machine: 0",
+        "Since the last plan: added 1, moved 0, cancelled 2",
+        "By day:",
+        "- 2026-06-08: bookings 4, peak 2, machine hours 6.5",
+        "By machine:",
+        "- janus-0: hours 6.5, starts 2",
         HOME,
     ]
+
+
+def test_a_drill() -> None:
+    notice = told("fleet.drill", DRILL, "pt", severity="info")
+    assert notice.title == "Suroga: Ensaio da máquina janus-0: correu bem"
+    assert notice.body.splitlines() == [
+        "Início: 2026-06-10 03:00 UTC",
+        "Passos:",
+        "- start: 2.5 s",
+        "- ready: 41.0 s",
+        HOME,
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("report.weekly", REPORT), ("fleet.plan", PLAN), ("fleet.drill", {**DRILL, "reason": "x"})],
+)
+def test_every_line_of_these_is_filled(kind: str, data: dict[str, Any], language: Language) -> None:
+    notice, text = told(kind, data, language, severity="info"), TEXTS[kind]
+    beside = [line for line in notice.body.splitlines() if line[0] not in "-("]
+    assert len(beside) == len(text.lines) + len(text.tables) + 1
 
 
 @pytest.mark.parametrize(
