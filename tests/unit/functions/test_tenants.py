@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.door import OPERATIONS, Operation
 from functions.examples import Examples
+from shared.fleet.ledger import Carriage, Stretch
 from shared.platform.auth import LocalTokens
+from shared.platform.tables import Insert
 from tests.unit.functions.asking import Answer, Door
 
 PLATFORM = frozenset({"fleet"})
@@ -17,7 +20,8 @@ PLATFORM = frozenset({"fleet"})
 OURS = [op for op in OPERATIONS if op.tag in PLATFORM]
 THEIRS = [op for op in OPERATIONS if op.signed_in and op.tag not in PLATFORM]
 NAMING = [op for op in THEIRS if "{" in op.route]
-LISTING = [op for op in THEIRS if "{" not in op.route and op.method == "GET"]
+TELLING = [op for op in THEIRS if op.tag == "reports"]
+LISTING = [op for op in THEIRS if "{" not in op.route and op.method == "GET" and op not in TELLING]
 
 BODIES: dict[str, Any] = {
     "bookings_join": {"nonce": "nonce-alice"},
@@ -119,6 +123,22 @@ async def test_the_platform_is_for_operators(acme: Acme, op: Operation) -> None:
     )
     answer = await acme.ask(op.name, body, token=key.body["token"], **route)
     assert (answer.status, answer.code) == (403, "person_only")
+
+
+@pytest.mark.parametrize("op", TELLING, ids=lambda op: op.name)
+async def test_another_tenants_reports_tell_nothing(acme: Acme, op: Operation) -> None:
+    booking_id = int((await acme.build())["booking_id"])
+    start, end = acme.world.now, acme.world.now + timedelta(hours=1)
+    stretch = Stretch("janus-7", start, end, "west", False, "0.77")
+    carriage = Carriage(booking_id, "acme", "janus-7", start, end)
+    ops = [Insert(row.rk, row.to_row()) for row in (stretch, carriage)]
+    await acme.world.services.fleet_store.commit(0, ops)
+    acme.world.clock.advance(hours=2)
+    answers = [(await acme.try_as(tenant, op, {})).body for tenant in ("acme", "evil")]
+    own, foreign = [each.decode() if isinstance(each, bytes) else str(each) for each in answers]
+    assert "0.77" in own
+    for told in ("0.77", "acme", str(booking_id)):
+        assert told not in foreign
 
 
 async def test_another_tenants_room_cannot_be_booked(acme: Acme) -> None:

@@ -144,7 +144,7 @@ def test_the_example_of_the_operators_page() -> None:
         for line in example.splitlines()
         if re.match(r"\| (machine|A|B) \|", line)
     ]
-    (start, end), a, b = times
+    a, b, (start, end) = times
     minute = 60
     found = took(
         split(
