@@ -27,6 +27,9 @@ _TIMES: dict[str, Any] = {"connection_timeout": 2, "read_timeout": 5}
 _AGAIN: dict[str, Any] = {"retry_on_methods": frozenset({"GET", "POST"})}
 """Starting and deallocating may be asked twice: the second one changes nothing."""
 
+_ONCE: dict[str, Any] = {"retry_total": 0}
+"""A second restart would end the calls that came back after the first."""
+
 
 class _OneMoreTry(AsyncRetryPolicy[Any, Any]):
     """After a fault of the network, or of the server when it does not say how long to wait. All
@@ -92,7 +95,7 @@ class Arm:
         elif verb == "deallocate":
             poller = await self._vms.begin_deallocate(self._group, name, **_AGAIN)
         else:
-            poller = await self._vms.begin_restart(self._group, name)
+            poller = await self._vms.begin_restart(self._group, name, **_ONCE)
         return "" if poller.polling_method().finished() else poller.continuation_token()
 
     async def poll(self, token: str) -> Followed:

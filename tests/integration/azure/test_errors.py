@@ -20,6 +20,7 @@ ERRORS = [
     ("allocation_failed", Fault(409, "ZonalAllocationFailed", "No room in the zone")),
     ("allocation_failed", Fault(409, "OverconstrainedAllocationRequest", "No room")),
     ("allocation_failed", Fault(409, "ResourceDeploymentFailure", "Failed", details=WRAPPED)),
+    ("allocation_failed", Fault(409, "Conflict", "The deployment failed", details=WRAPPED)),
     ("sku_not_available", Fault(409, "SkuNotAvailable", "The size is not offered")),
     ("quota_exceeded", Fault(403, "QuotaExceeded", "No cores left")),
     ("quota_exceeded", Fault(409, "OperationNotAllowed", QUOTA)),
@@ -159,10 +160,11 @@ async def test_how_long_we_are_told_to_wait(
     assert (error.kind, error.retry_after) == ("throttled", timedelta(seconds=seconds))
 
 
-async def test_the_longest_wait_holds(cloud: Cloud) -> None:
+@pytest.mark.parametrize(("first", "second"), [("60", "2"), ("2", "60")])
+async def test_the_longest_wait_holds(cloud: Cloud, first: str, second: str) -> None:
     """Several questions were on their way when the first was refused."""
     await cloud.compute.machines(())
-    for name, seconds in ((VM, "60"), (OTHER, "2")):
+    for name, seconds in ((VM, first), (OTHER, second)):
         cloud.arm.faults[f"view {name}"] = Fault(429, headers={"Retry-After": seconds})
     await cloud.compute.machines()
     assert cloud.arm.asked("view") == 2

@@ -187,16 +187,33 @@ async def test_a_flapping_machine_is_told_as_it_is(cloud: Cloud) -> None:
 
 async def test_one_fault_of_the_server_or_the_network_is_tried_again(cloud: Cloud) -> None:
     cloud.arm.faults["list"] = Fault(502, times=1)
-    cloud.arm.faults["view"] = Fault(cut=True, times=1)
-    cloud.arm.faults["start"] = Fault(cut=True, times=1)
+    for what in ("view", "start", "deallocate"):
+        cloud.arm.faults[what] = Fault(cut=True, times=1)
     assert (await look(cloud.compute)).power is Power.DEALLOCATED
     await cloud.compute.start(VM)
-    assert [cloud.arm.asked(what) for what in ("list", "view", "start")] == [2, 2, 2]
+    await cloud.compute.deallocate(VM)
+    asked = [cloud.arm.asked(what) for what in ("list", "view", "start", "deallocate")]
+    assert asked == [2, 2, 2, 2]
 
 
 async def test_more_faults_are_the_reconcilers(cloud: Cloud) -> None:
     await cloud.compute.machines(())
-    for fault in (Fault(503), Fault(cut=True), Fault(503, headers={"Retry-After": "30"})):
+    for fault, said in (
+        (Fault(503), "Azure answered 503"),
+        (Fault(cut=True), "Azure gave no answer"),
+        (Fault(503, "ServerBusy", headers={"Retry-After": "30"}), "ServerBusy"),
+    ):
         cloud.arm.faults["start"] = fault
-        assert (await refused(cloud)).kind == "failed"
+        error = await refused(cloud)
+        assert error.kind == "failed"
+        assert said in error.message
     assert cloud.arm.asked("start") == 2 + 2 + 1, "where we are told to wait we do"
+
+
+@pytest.mark.parametrize("fault", [Fault(cut=True), Fault(500)], ids=["cut", "500"])
+async def test_a_restart_whose_answer_was_lost_is_not_repeated(cloud: Cloud, fault: Fault) -> None:
+    """It would end the calls a second time."""
+    cloud.arm.vms[VM].become("running")
+    cloud.arm.faults["restart"] = fault
+    assert (await refused(cloud, "restart")).kind == "failed"
+    assert cloud.arm.asked("restart") == 1
