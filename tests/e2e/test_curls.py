@@ -65,6 +65,7 @@ class Scene:
     system: System
     alice: str
     admin: str
+    operator: str
     live: int
 
     def ask(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
@@ -90,6 +91,7 @@ class Scene:
                 "http://localhost:7071": self.system.url,
                 "<token>": self.alice,
                 "<admin-token>": self.admin,
+                "<operator-token>": self.operator,
                 "2025-06-20": day,
                 "2026062000123456": str(booking),
                 "2026-06-20": day,
@@ -144,7 +146,7 @@ def _prepared(system: System) -> Scene:
     path = f"/api/v1/bookings/{booked['booking_id']}/join"
     join = {"nonce": "browser-tab-1"}
     until(lambda: system.request("POST", path, join, alice)[0] == 200, 90)
-    return Scene(system, alice, admin, booked["room_id"])
+    return Scene(system, alice, admin, token("olga", "operator"), booked["room_id"])
 
 
 def day(ahead: int) -> str:
@@ -238,10 +240,14 @@ EXPECTED: Mapping[str, tuple[int, Callable[[Any], bool]]] = {
     "DELETE bookings/N": (204, lambda body: body is None),
     "POST series": (201, lambda body: len(body["bookings"]) == 3),
     "GET audit": (200, lambda body: {e["action"] for e in body} == {"booking.create"}),
+    "GET fleet": (200, lambda body: len(body["machines"]) == 4),
+    "POST fleet/machines/janus-N/hold": (200, lambda body: body["manual"]["by"] == "olga"),
+    "POST fleet/machines/janus-N/release": (200, lambda body: "manual" not in body),
+    "GET fleet/plan.svg": (200, lambda body: body is None),
     "GET health": (200, lambda body: body["database"] == "ok"),
 }
 
-FILES = {"invite.png": b"\x89PNG", "call.ics": b"BEGIN:VCALENDAR"}
+FILES = {"invite.png": b"\x89PNG", "call.ics": b"BEGIN:VCALENDAR", "plan.svg": b"<svg"}
 
 
 @pytest.mark.parametrize("number", range(len(commands())), ids=lambda n: name(commands()[n]))
