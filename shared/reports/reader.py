@@ -91,13 +91,14 @@ class LedgerReader:
 
 
 def _going_on(fleet: Fleet, now: datetime) -> list[Carriage]:
-    """One that is yet to begin counts for the time in which its machine waits for it."""
+    """As the ledger will have them. One that is yet to begin counts for the time in which its
+    machine waits for it."""
     found = []
     for placement in fleet.placements.values():
         start = max(placement.start, placement.since)
         vm = fleet.vms.get(placement.vm)
         if start < now or (vm and vm.on):
-            end = max(start, now)
+            end = max(start, min(placement.end, now))
             found.append(Carriage(placement.booking_id, placement.tenant, placement.vm, start, end))
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,10 +48,10 @@ class Booked(World):
         row = Vm(vm, VmState.READY, on_since=at(since), region="west", spot=spot)
         await self.store.save(0, row)
 
-    async def placed(self, number: int, vm: str, start: str, since: str) -> None:
-        placement = Placement(
-            number, vm, 7, "acme", at(start), at("12-30 00:00"), since=at(since), made=True
-        )
+    async def placed(
+        self, number: int, vm: str, start: str, since: str, end: str = "12-30 00:00"
+    ) -> None:
+        placement = Placement(number, vm, 7, "acme", at(start), at(end), since=at(since), made=True)
         await self.store.place(0, placement)
 
     async def called(self, number: int, start: str, end: str, tenant: str = "acme") -> None:
@@ -90,7 +89,3 @@ def check(usage: Usage) -> None:
 
 def by_booking(usage: Usage, name: str = "vm_seconds") -> dict[int, Any]:
     return {each.booking_id: getattr(each, name) for each in usage.bookings}
-
-
-def hour(*hours: float) -> Sequence[int]:
-    return [round(3600 * each) for each in hours]

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.events.catalogue import EventType
 from shared.fleet.ledger import Carriage, Stretch
 from shared.platform.auth import Caller
 from shared.platform.problems import Problem
 from shared.platform.tables import Insert
 from shared.reports.money import amount, apportion, rounded
+from shared.reports.periods import seconds
 from shared.reports.usage import account
 from tests.unit.reports.booked import OPERATOR, Booked, at, by_booking, check
 from tests.world import ADMIN, ALICE, EVE
@@ -141,6 +143,41 @@ async def test_what_goes_on_is_counted_until_now_at_the_present_price(world: Boo
     assert by_booking(usage) == {1: 2 * HOUR, 2: HOUR}
     assert by_booking(usage, "cost") == {1: Decimal("0.24"), 2: Decimal("0.03")}
     assert usage.as_of == world.now
+
+
+async def test_people_who_stay_on_do_so_in_idle_time(world: Booked) -> None:
+    """As in the ledger a booking is over at its end; what comes after it is idle time."""
+    await world.going_on("janus-0", "11-24 10:00")
+    await world.placed(1, "janus-0", "11-24 10:00", since="11-24 10:00", end="11-24 11:00")
+    await world.carry(2, "11-24 10:00", "11-24 11:30")
+    assert by_booking(await world.usage("2026-11")) == {1: HOUR // 2, 2: HOUR * 3 // 2}
+
+
+async def test_what_the_reconciler_writes_adds_up(world: Booked) -> None:
+    """Two bookings of a machine, a call, and one that is cancelled when its machine is on."""
+    first, second, third = [await world.book(start, 60) for start in (40, 70, 200)]
+    for minute in range(300):
+        if minute == 180:
+            await world.services.bookings.cancel(ADMIN, third.booking.booking_id, "")
+        await world.tick()
+        if minute == 45:
+            await world.tell(world.event("joined", await world.join(first)))
+        await world.drain()
+        world.clock.advance(minutes=1)
+        if minute % 20 == 7:
+            await world.usage("2026-11")
+    usage = await world.usage("2026-11")
+    stretches = await world.store.stretches(0, at("11-24 00:00"), at("11-25 00:00"))
+    assert len(stretches) == 2
+    on = [seconds(each.end) - seconds(each.start) for each in stretches]
+    assert usage.totals.vm_seconds == sum(on)
+    assert usage.platform
+    assert usage.platform.vm_seconds == 0
+    took = by_booking(usage)
+    assert took.keys() == {each.booking.booking_id for each in (first, second, third)}
+    assert took[third.booking.booking_id] == on[1]
+    (ended,) = [event for event in world.left if event.type is EventType.CALL_ENDED]
+    assert usage.totals.call_seconds == ended.data["seconds"] > 0
 
 
 async def test_what_is_closed_while_it_is_read_counts_once(world: Booked) -> None:
