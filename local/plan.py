@@ -41,7 +41,6 @@ class Plan:
 
 def make_plan(root: Path, ports: Ports, state: Path, reload: bool) -> Plan:
     """Checks the settings, ends what a killed run left behind, then checks the ports."""
-    from shared.fleet.compute_local import PORTS_APART
     from shared.platform.settings import SettingsError, load_settings
 
     example = settings_file.example_values(root)
@@ -59,12 +58,20 @@ def make_plan(root: Path, ports: Ports, state: Path, reload: bool) -> Plan:
     wanted = {ports.api: "the API and the pages"}
     if own_azurite:
         wanted |= ports.azurite_ports()
-    for number in range(settings.local_vms):
+    check_free(wanted | vm_ports(settings), ports)
+    return plan
+
+
+def vm_ports(settings: Settings) -> dict[int, str]:
+    """What the machines on this computer will listen on; none when they are elsewhere."""
+    from shared.fleet.compute_local import PORTS_APART
+
+    wanted: dict[int, str] = {}
+    for number in range(settings.local_vms if settings.compute == "local" else 0):
         first = settings.local_vm_port + PORTS_APART * number
         wanted |= {first: f"Janus of VM {number}", first + 1: f"Admin API of VM {number}"}
         wanted |= {first + 2: f"Janus over HTTP of VM {number}"}
-    check_free(wanted, ports)
-    return plan
+    return wanted
 
 
 def _end_leftovers(plan: Plan) -> None:
