@@ -156,7 +156,7 @@ class Drills:
         if obstacle:
             raise _not_idle(obstacle)
         machines = await self._compute.machines()
-        vm = self._choose(fleet, drill, machines, wish)
+        vm = self._choose(fleet, machines, wish)
         begun = drill.started(now, vm, audit.actor, [machine.name for machine in machines])
         held = replace(
             fleet.override(vm),
@@ -173,7 +173,7 @@ class Drills:
         await self._wake()
         return begun
 
-    def _choose(self, fleet: Fleet, drill: Drill, machines: Sequence[Machine], wish: str) -> str:
+    def _choose(self, fleet: Fleet, machines: Sequence[Machine], wish: str) -> str:
         """Of those that are off, the one of which nobody has seen for longest that it works."""
         if wish and wish not in {machine.name for machine in machines}:
             raise Problem(404, "vm_not_found", {"vm": wish})
@@ -185,7 +185,7 @@ class Drills:
             raise Problem(409, "vm_not_off", {"vm": wish})
         if not off:
             raise _not_idle(NONE_OFF)
-        longest = min(off, key=lambda vm: (max(drill.drilled(vm.name), vm.since), vm.name))
+        longest = min(off, key=lambda vm: (vm.since, vm.name))
         return wish or longest.name
 
 

@@ -65,18 +65,11 @@ class Drilled:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """When a machine was drilled last, and how long each step took."""
-
-    at: datetime
-    steps: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
 class Drill:
     """`since` when it is in this phase; `vm`, `began` and the following are of the one under way.
 
     `reason` says why it has failed; empty while all is well. `results`: the newest first.
+    `machines`: how long each step took when the machine was drilled last.
     """
 
     since: datetime
@@ -87,17 +80,12 @@ class Drill:
     reason: str = ""
     steps: Mapping[str, float] = field(default_factory=dict)
     results: Sequence[Drilled] = ()
-    machines: Mapping[str, Before] = field(default_factory=dict)
+    machines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     etag: str = ""
 
     @property
     def under_way(self) -> bool:
         return self.phase is not Phase.RESTING
-
-    def drilled(self, vm: str) -> datetime:
-        """When the machine was last; EPOCH for never."""
-        before = self.machines.get(vm)
-        return before.at if before else EPOCH
 
     def timed(self, step: Step, seconds: float) -> Drill:
         return replace(self, steps={**self.steps, step: round(max(seconds, 0.0), 3)})
@@ -113,18 +101,17 @@ class Drill:
             by=by,
             reason="",
             steps={},
-            machines={name: one for name, one in self.machines.items() if name in existing},
+            machines={name: took for name, took in self.machines.items() if name in existing},
         )
 
     def ended(self, now: datetime, result: Outcome, reason: str) -> Drill:
         """What remains of it is the first of the results. One that was broken off counts for
         nothing else: the machine has not been drilled."""
-        before = self.machines.get(self.vm)
-        old = before.steps if before else {}
+        old = self.machines.get(self.vm, {})
         change = {s: round(took - old[s], 3) for s, took in self.steps.items() if s in old}
         reason = reason[:MOST_REASON]
         over = Drilled(self.vm, self.began, now, self.by, result, reason, self.steps, change)
-        proven = {} if result == "broken_off" else {self.vm: Before(now, self.steps)}
+        proven = {} if result == "broken_off" else {self.vm: self.steps}
         return Drill(
             now,
             results=[over, *self.results][:MOST_RESULTS],
@@ -133,7 +120,7 @@ class Drill:
         )
 
     def to_row(self) -> dict[str, Value]:
-        machines = {n: {"at": iso(b.at), "steps": dict(b.steps)} for n, b in self.machines.items()}
+        machines = {name: dict(took) for name, took in self.machines.items()}
         return {
             "since": iso(self.since),
             "phase": self.phase.value,
@@ -149,7 +136,6 @@ class Drill:
     @classmethod
     def from_row(cls, row: Row) -> Drill:
         data: Mapping[str, Any] = row.data
-        machines = json.loads(data["machines"])
         return cls(
             since=parse(data["since"]),
             phase=Phase(data["phase"]),
@@ -159,6 +145,6 @@ class Drill:
             reason=data["reason"],
             steps=json.loads(data["steps"]),
             results=[Drilled.load(one) for one in json.loads(data["results"])],
-            machines={n: Before(parse(b["at"]), b["steps"]) for n, b in machines.items()},
+            machines=json.loads(data["machines"]),
             etag=row.etag,
         )

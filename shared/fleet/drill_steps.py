@@ -80,10 +80,10 @@ class DrillSteps:
 
     async def _obstacle(self, fleet: Fleet, drill: Drill) -> Message | None:
         override, now = fleet.override(drill.vm), self._clock.now()
+        if now >= drill.began + LIMIT:
+            return OVERDUE
         if override.by != BY:
             return BY_HAND
-        if not override.held(now):
-            return OVERDUE
         return await self._idle.needed(fleet, drill.began + LIMIT)
 
     async def _await_ready(self, fleet: Fleet, drill: Drill) -> None:
@@ -124,8 +124,6 @@ class DrillSteps:
             if "start" in drill.steps:
                 drill = drill.timed("deallocate", (vm.since - drill.since).total_seconds())
             await self._end(fleet, drill, result, drill.reason)
-        elif vm.state is VmState.FAILED and not vm.on:
-            await self._end(fleet, drill, "failed", drill.reason or f"deallocate: {vm.reason}")
         elif await self._wanted(fleet, drill, now):
             result = "failed" if drill.reason else "broken_off"
             await self._end(fleet, drill, result, drill.reason or HANDED_OVER.en)

@@ -48,4 +48,4 @@ class Idle:
 
     def _counts(self, claim: Claim, now: datetime, last: datetime) -> bool:
         over = claim.end if claim.ended else claim.end + self._settings.join_grace
-        return claim.start < claim.end and claim.start < last and now < over
+        return claim.start < last and now < over

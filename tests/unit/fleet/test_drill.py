@@ -8,11 +8,15 @@ from datetime import timedelta
 import pytest
 
 from shared.fleet.compute import ComputeError, Power
-from shared.fleet.drill_rows import MOST_RESULTS
+from shared.fleet.drill_book import BY
+from shared.fleet.drill_rows import MOST_RESULTS, Drill
+from shared.fleet.drill_steps import LIMIT
 from shared.fleet.models import VmState
+from shared.fleet.store import DRILL
 from shared.janus.port import JanusError
 from shared.platform.ids import Ids
-from shared.platform.tables import StorageUnavailable
+from shared.platform.queues import FLEET_WAKE, OUTBOX
+from shared.platform.tables import Conflict, Row, StorageUnavailable
 from tests.unit.fleet.drilling import WEEK, Drilling
 
 ROOM = Ids.drill_room(0)
@@ -100,6 +104,24 @@ async def test_a_machine_that_calls_have_used_is_not_the_next() -> None:
     assert world.drill.vm == "janus-1"
 
 
+async def test_meanwhile_no_booking_is_put_on_it() -> None:
+    world = Drilling()
+    await world.due()
+    await world.until("starting")
+    override = (await world.store.load(0)).override("janus-0")
+    assert override.hold_until == override.exclude_until == world.drill.began + LIMIT
+    assert (override.by, override.reason) == (BY, "weekly drill")
+
+
+async def test_a_machine_that_is_gone_is_forgotten() -> None:
+    world = await drilled()
+    assert world.drill.machines.keys() == {"janus-0"}
+    world.compute.remove("janus-0")
+    world.clock.time += WEEK
+    await world.until("starting")
+    assert world.drill.machines == {}
+
+
 async def test_the_last_results_are_kept() -> None:
     world = Drilling(local_vms=1)
     for _ in range(MOST_RESULTS + 2):
@@ -148,6 +170,20 @@ async def test_it_begins_once_the_bookings_are_over() -> None:
     await world.book(0, 30)
     await world.minutes(30 + 10)
     assert world.phase == "resting"
+    await world.until("starting")
+
+
+async def test_not_while_somebody_stays_on_after_a_booking() -> None:
+    world = Drilling()
+    await world.due()
+    booked = await world.book(0, 30)
+    janus = await world.ready(booked)
+    ticket = await world.join(booked)
+    janus.join(booked.room.room_id, ticket.participant_id)
+    world.clock.advance(minutes=60)
+    await world.minutes(3)
+    assert world.phase == "resting"
+    janus.leave(booked.room.room_id, ticket.participant_id)
     await world.until("starting")
 
 
@@ -353,6 +389,40 @@ async def test_an_operator_who_wants_the_machine_gets_it() -> None:
     assert world.row("Fleet", "00", "r|janus-0")["by"] == "olga"
 
 
+async def test_an_operator_who_wants_it_while_it_stops_gets_it_too() -> None:
+    world = Drilling()
+    world.compute.slow = {"janus-0"}
+    await world.due()
+    await world.until("starting")
+    world.compute.finish("janus-0")
+    await world.until("stopping")
+    await world.override("janus-0", hold=60)
+    await world.services.drills.run()
+    await world.drain()
+    assert world.report["reason"] == "the machine was handed over"
+
+
+async def test_the_reconciler_hears_at_once_that_it_was_broken_off() -> None:
+    world = Drilling()
+    await world.due()
+    await world.until("starting")
+    await world.override("janus-0", exclude=60)
+    world.queues.messages.clear()
+    await world.services.drills.run()
+    assert FLEET_WAKE in [queue for queue, _, _ in world.queues.messages]
+
+
+async def test_one_that_was_broken_off_is_no_measure_for_the_next() -> None:
+    world = await drilled(local_vms=1)
+    took = world.drill.machines
+    world.clock.time += WEEK
+    await world.until("starting")
+    await world.override("janus-0", hold=1)
+    await world.minutes(3)
+    assert world.drill.results[0].result == "broken_off"
+    assert world.drill.machines == took
+
+
 async def test_one_that_was_broken_off_is_tried_again_in_some_hours() -> None:
     world = Drilling()
     await world.due()
@@ -388,6 +458,60 @@ async def test_doubled_ticks_make_one_drill() -> None:
     )
 
 
+async def test_a_tick_during_the_rehearsal_leaves_it_alone() -> None:
+    world = Drilling()
+    await world.due()
+    await world.until("starting")
+    janus = world.compute.janus["janus-0"]
+    rehearse, ticks = janus.rehearse, [world.services.drills.run]
+
+    async def and_a_tick(room: object) -> None:
+        while ticks:
+            await ticks.pop()()
+        await rehearse(room)  # type: ignore[arg-type]
+
+    janus.rehearse = and_a_tick  # type: ignore[method-assign]
+    await world.until("resting")
+    assert world.report["result"] == "ok"
+    assert janus.rehearsals == [ROOM]
+
+
+async def test_one_that_another_run_has_ended_is_not_rehearsed() -> None:
+    world = Drilling()
+    await world.due()
+    await world.until("starting")
+
+    def ended(verb: str, table: str, pk: str) -> None:
+        if (verb, table) == ("commit!", "Fleet") and world.phase == "rehearsing":
+            row = Row(pk, DRILL, Drill(world.now).to_row(), "another")
+            world.tables.rows["Fleet", pk][DRILL] = row
+
+    world.tables.fail = ended
+    await world.minute()
+    assert world.phase == "resting"
+    assert not world.compute.janus["janus-0"].rehearsals
+
+
+async def test_whoever_tells_of_a_booking_does_not_fail_when_another_run_is_faster() -> None:
+    world = Drilling()
+    await world.due()
+    await world.until("starting")
+    world.compute.slow = {"janus-0"}
+    await world.book(5)
+    refused = [Conflict("another run")]
+
+    def faster(verb: str, table: str, pk: str) -> None:
+        if (verb, table) == ("commit", "Fleet") and refused:
+            raise refused.pop()
+
+    (pointer,) = [body for queue, body, _ in world.queues.messages if queue == OUTBOX]
+    world.tables.fail = faster
+    await world.deliver(OUTBOX, pointer)
+    assert not refused
+    await world.minute()
+    assert world.report["result"] == "broken_off"
+
+
 @pytest.mark.parametrize("phase", ["starting", "stopping"])
 async def test_after_an_hour_without_any_tick_no_machine_stays_on(phase: str) -> None:
     world = Drilling()
@@ -396,7 +520,8 @@ async def test_after_an_hour_without_any_tick_no_machine_stays_on(phase: str) ->
     world.clock.advance(hours=1)
     await world.minutes(3)
     assert not world.on
-    assert world.report["result"] == ("broken_off" if phase == "starting" else "ok")
+    told = (world.report["result"], world.report["reason"])
+    assert told == (("broken_off", "its time ran out") if phase == "starting" else ("ok", ""))
 
 
 async def test_without_the_drills_ticks_the_machine_goes_off_by_itself() -> None:
