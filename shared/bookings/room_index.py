@@ -15,6 +15,7 @@ from shared.bookings.index import cursor
 from shared.bookings.models import Booking
 from shared.events.catalogue import DomainEvent
 from shared.platform.clock import parse, stamp
+from shared.platform.ids import PLATFORM_TENANT
 from shared.platform.tables import Conflict, Delete, StorageUnavailable, Tables, Upsert
 
 TABLE = "RoomIndex"
@@ -54,7 +55,8 @@ class RoomIndex:
 
     async def on_event(self, event: DomainEvent) -> None:
         """Subscriber: the hint is there while the booking has the room, and only then."""
-        if not event.type.value.startswith("booking."):
+        # What operators are told of a booking changes nothing of it.
+        if not event.type.value.startswith("booking.") or event.tenant == PLATFORM_TENANT:
             return
         stored = await self._calendar.find(int(event.data["booking_id"]))
         if stored is None:

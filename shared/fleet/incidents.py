@@ -35,6 +35,10 @@ BOOT = timedelta(minutes=10)
 STOPPING = timedelta(minutes=10)
 """What a machine may take to stop."""
 
+SETTLED = timedelta(minutes=30)
+"""How long a machine that failed to start rests until nobody wants it any more. Longer than any
+wait before the next try, so that it is one incident and not one for each try."""
+
 AT_ONCE = 50
 """Incidents in one transaction, which takes 100 rows: each is a row and its event's."""
 
@@ -52,7 +56,6 @@ KINDS: Mapping[str, Kind] = {
     "not_ready": Kind(EventType.BOOKING_NOT_READY, "error"),
     "start_failed": Kind(EventType.VM_START_FAILED, "error"),
     "stop_failed": Kind(EventType.VM_STOP_FAILED, "error"),
-    "lost": Kind(EventType.VM_LOST, "error"),
     "overrun": Kind(EventType.CALL_OVERRUN, "warning"),
     "manual_hold": Kind(EventType.VM_HOLD_LONG, "warning"),
     "capacity_short": Kind(EventType.FLEET_CAPACITY_WARNING, "warning", "timer:fleet_forecast"),
@@ -145,7 +148,9 @@ def _obstacle(placement: Placement | None, vm: Vm | None) -> str:
 
 def _not_started(situation: Situation) -> Iterator[Incident]:
     for vm in situation.fleet.vms.values():
-        if not vm.failures or vm.serving or vm.state is VmState.DEALLOCATED:
+        known = f"start_failed|{vm.name}" in situation.fleet.incidents
+        failing = _failing(vm, situation.now) if known else vm.state is VmState.FAILED
+        if not vm.failures or not failing:
             continue
         yield incident(
             "start_failed",
@@ -158,6 +163,12 @@ def _not_started(situation: Situation) -> Iterator[Incident]:
             attempts=vm.failures,
             retry_at=vm.retry_at if vm.retry_at > EPOCH else "",
         )
+
+
+def _failing(vm: Vm, now: datetime) -> bool:
+    """One that has failed is put to rest while its bookings try others, and is tried again."""
+    resting = vm.state is VmState.DEALLOCATED
+    return now - vm.since <= SETTLED if resting else not vm.serving
 
 
 def _not_stopped(situation: Situation) -> Iterator[Incident]:

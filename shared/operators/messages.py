@@ -81,7 +81,8 @@ def _flat(data: Mapping[str, Any], outer: str = "") -> dict[str, Any]:
 
 
 def _rows(table: Table, items: object, language: Language) -> Iterator[str]:
-    rows = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    listed = items if isinstance(items, list) else []
+    rows = [item if isinstance(item, Mapping) else {"item": item} for item in listed]
     lines = [_filled(table.row, _params(row), language) for row in rows[:MOST_ROWS]]
     if any(lines):
         yield say(table.heading, language)

@@ -127,12 +127,15 @@ TEXTS: Mapping[str, Text] = {
     "vm.lost": Text(
         Message("A máquina {vm} perdeu-se", "Machine {vm} was lost"),
         (
-            *(_WHY, _SINCE),
-            _next(
-                "as reservas passam para outras máquinas; veja no portal porque desapareceu, e se "
-                "sobra capacidade."
+            _WHY,
+            Message(
+                "O que fazer: as reservas passam para outras máquinas; veja no portal o que "
+                "aconteceu, e se sobra capacidade.",
+                "What to do: its bookings move to others; see in the portal what happened, and "
+                "whether capacity is left.",
             ),
         ),
+        (Table("bookings", Message("Reservas:", "Bookings:"), _both("- {item}")),),
     ),
     "vm.hold_long": Text(
         Message("A máquina {vm} está retida há muito", "Machine {vm} has been held for long"),
@@ -241,7 +244,6 @@ OVER: Mapping[str, Message] = {
     ),
     "start_failed": Message("a máquina {name} não arrancava", "machine {name} did not start"),
     "stop_failed": Message("a máquina {name} não se desligava", "machine {name} did not stop"),
-    "lost": Message("a máquina {name} perdida", "machine {name} was lost"),
     "manual_hold": Message("a máquina {name} retida há muito", "machine {name} was held for long"),
     "overrun": Message(
         "a chamada da reserva {name} depois da hora", "the call of booking {name} after its end"

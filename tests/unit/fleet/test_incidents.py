@@ -148,7 +148,7 @@ def test_what_an_operator_is_told_of_a_booking() -> None:
     ("machine", "kinds"),
     [
         (vm(VmState.FAILED, failures=1), {"start_failed"}),
-        (vm(VmState.STARTING, failures=3), {"start_failed"}),
+        (vm(VmState.STARTING, failures=3), set()),
         (vm(VmState.READY, failures=1), set()),
         (vm(VmState.DEALLOCATED, failures=1), set()),
         (vm(VmState.STARTING), set()),
@@ -163,6 +163,25 @@ def test_a_machine_does_not_start_or_stop(machine: Vm, kinds: set[str]) -> None:
     assert {one.kind for one in wrong} == kinds
     assert all(one.key == f"{one.kind}|vm-0" for one in wrong)
     assert all(one.data["subject"] == "vm/vm-0" and one.data["reason"] for one in wrong)
+
+
+@pytest.mark.parametrize(
+    ("machine", "goes_on"),
+    [
+        (vm(VmState.STARTING, failures=1), True),
+        (vm(VmState.FAILED, failures=2), True),
+        # Its bookings try another one, and come back.
+        (vm(VmState.DEALLOCATED, -30, failures=2), True),
+        (vm(VmState.DEALLOCATED, -30.1, failures=2), False),
+        (vm(VmState.READY, failures=0), False),
+        (vm(VmState.DRAINING, failures=0), False),
+    ],
+)
+def test_a_machine_that_did_not_start_is_one_incident_whatever_is_tried(
+    machine: Vm, goes_on: bool
+) -> None:
+    (known,) = found(machine=vm(VmState.FAILED, failures=1))
+    assert [one.key for one in found(machine=machine, known=known)] == [known.key] * goes_on
 
 
 @pytest.mark.parametrize(("end", "told"), [(-15, False), (-15.1, True)])

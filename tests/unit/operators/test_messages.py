@@ -256,3 +256,11 @@ def test_the_test_message(language: Language) -> None:
     notice = trial_message(language, HOME, NOW)
     assert "2026-06-10 09:00 UTC" in notice.body
     assert notice.level == "info"
+
+
+def test_a_machine_that_was_lost() -> None:
+    data = {"vm": "janus-0", "state": "failed", "reason": "evicted", "bookings": [17, 18]}
+    notice = told("vm.lost", data)
+    assert notice.title == "Suroga: Machine janus-0 was lost"
+    assert notice.body.splitlines()[0] == "Why: evicted"
+    assert notice.body.splitlines()[2:] == ["Bookings:", "- 17", "- 18", HOME]
