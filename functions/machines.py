@@ -18,7 +18,6 @@ from shared.fleet.payloads import (
     MachineStart,
     MachineView,
 )
-from shared.fleet.plan_answer import plan_answer
 from shared.platform.payload import Payload, Utc
 
 bp = func.Blueprint()
@@ -70,6 +69,8 @@ class PlanQuery(Payload):
     any_role=True,
 )
 async def fleet_plan(call: Call[None]) -> Reply:
+    from shared.fleet.plan_answer import plan_answer
+
     query = call.query(PlanQuery)
     view = await call.services.planning.show(call.caller, query.from_, query.to)
     return Reply(200, await asyncio.to_thread(plan_answer, view))

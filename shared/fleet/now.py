@@ -85,7 +85,7 @@ def machine_view(machine: Known, fleet: Fleet, now: datetime) -> MachineView:
         region=machine.region,
         spot=machine.spot,
         capacity=machine.capacity,
-        state=vm.state,
+        state=vm.state.value,
         since=vm.since if vm.since > EPOCH else None,
         reason=vm.reason,
         on_since=vm.on_since if vm.on else None,

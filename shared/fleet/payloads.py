@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from shared.fleet.models import VmState
-from shared.fleet.plan_view import Stage
-from shared.fleet.policy import Cause
 from shared.platform.payload import Payload, Utc
+
+# The words of `VmState`, `Stage` and `Cause`: what has those takes long to import, and every
+# process imports this.
+State = Literal["deallocated", "starting", "ready", "draining", "deallocating", "failed"]
+Stage = Literal["over", "running", "planned"]
+Cause = Literal["bookings", "bridge", "hold", "warm"]
 
 Action = Literal["start", "hold", "extend", "exclude", "stop", "release"]
 
@@ -80,7 +83,7 @@ class MachineView(Payload):
     region: str
     spot: bool
     capacity: int
-    state: VmState
+    state: State
     since: Utc | None = None
     reason: str
     on_since: Utc | None = None

@@ -34,7 +34,7 @@ def _machine(machine: MachineRow) -> PlannedMachine:
                 start_time=on.start,
                 end_time=on.end,
                 kind="actual" if on.actual else "planned",
-                causes=sorted(on.causes),
+                causes=[cause.value for cause in sorted(on.causes)],
             )
             for on in machine.on
         ],
@@ -55,7 +55,7 @@ def _bookings(bookings: Iterable[Carried]) -> list[PlannedBooking]:
             machine=b.vm or None,
             start_time=b.start,
             end_time=b.end,
-            stage=b.stage,
+            stage=b.stage.value,
         )
         for b in bookings
     ]

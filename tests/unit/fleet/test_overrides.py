@@ -369,3 +369,40 @@ async def test_a_drills_decision_is_shown_and_can_be_ended(world: World) -> None
     assert shown.manual
     assert shown.manual.by == "timer:fleet_drill"
     assert (await ask(world, "release", name="janus-1")).manual is None
+
+
+# -- what comes of it ------------------------------------------------------------------------------
+
+
+async def test_a_machine_that_is_held_starts_stays_on_and_goes_off_after(world: World) -> None:
+    await ask(world, "start", minutes=60)
+    await world.tick()
+    await world.tick()
+    (machine, _) = (await world.services.fleet_now.show(OLGA)).machines
+    assert machine.state == "ready"
+    for _ in range(59):
+        world.clock.advance(minutes=1)
+        await world.tick()
+    assert ("deallocate", "janus-0") not in world.compute.calls
+    for _ in range(20):
+        world.clock.advance(minutes=1)
+        await world.tick()
+    assert ("deallocate", "janus-0") in world.compute.calls
+    assert world.rows("Fleet", "00", "r|") == [], "what is over is cleaned"
+
+
+async def test_a_stopped_machine_carries_its_call_to_the_end_and_nothing_new(world: World) -> None:
+    booked = await world.book(start=0, minutes=30)
+    await world.ready(booked)
+    name = str(world.row("Fleet", "00", f"p|{booked.booking.booking_id}")["vm"])
+    await ask(world, "stop", name=name, minutes=600)
+    later = await world.book(start=20, minutes=30)
+    for _ in range(20):
+        world.clock.advance(minutes=1)
+        await world.tick()
+    assert ("deallocate", name) not in world.compute.calls
+    assert world.row("Fleet", "00", f"p|{later.booking.booking_id}")["vm"] != name
+    for _ in range(60):
+        world.clock.advance(minutes=1)
+        await world.tick()
+    assert ("deallocate", name) in world.compute.calls

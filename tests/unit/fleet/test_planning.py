@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from shared.bookings.claims import Claim
+from shared.fleet import payloads
 from shared.fleet.compute import ComputeError
 from shared.fleet.gantt import draw
 from shared.fleet.ledger import Carriage, Stretch
@@ -371,5 +372,10 @@ async def test_ten_thousand_bookings_in_a_month(capsys: pytest.CaptureFixture[st
     assert took < 15
 
 
-def test_causes_are_words_of_the_api() -> None:
-    assert {cause.value for cause in Cause} == {"bookings", "bridge", "warm", "hold"}
+def test_the_api_has_all_words() -> None:
+    for words, kinds in (
+        (payloads.Cause, Cause),
+        (payloads.Stage, Stage),
+        (payloads.State, VmState),
+    ):
+        assert set(get_args(words)) == {kind.value for kind in kinds}
