@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.fleet.ledger import Carriage, Stretch
 from shared.fleet.models import Fleet
 from shared.fleet.store import FleetStore
 from shared.platform.clock import Clock
+from shared.platform.waiting import spread
 from shared.reports.calls import CallTimes, Session
 from shared.reports.periods import seconds
 from shared.reports.runs import Book, Run, runs
@@ -19,7 +20,12 @@ from shared.reports.runs import Book, Run, runs
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
+T = TypeVar("T")
+
 WEEK = timedelta(days=7)
+
+SLICE = timedelta(days=15)
+"""What one query reads."""
 
 FARTHEST = timedelta(days=64)
 """How far around the interval is looked for the beginning and the end of a run: a machine that is
@@ -64,7 +70,7 @@ class LedgerReader:
         while True:
             window = (since - reach, until + reach)
             stretches, carriages = await asyncio.gather(
-                self._store.stretches(pool, *window), self._store.carriages(pool, *window)
+                self._rows(self._store.stretches, window), self._rows(self._store.carriages, window)
             )
             stretches += self._open(fleet, now)
             found = runs(stretches)
@@ -77,6 +83,19 @@ class LedgerReader:
         book = await asyncio.to_thread(Book, found, carriages, lead)
         regions = {stretch.vm: stretch.region for stretch in stretches}
         return Reading(now, book, carriages, sessions, regions)
+
+    async def _rows(
+        self,
+        query: Callable[[int, datetime, datetime], Awaitable[list[T]]],
+        window: tuple[datetime, datetime],
+    ) -> list[T]:
+        """Some days at a time, side by side: a year has more rows than one should wait for."""
+        starts = [window[0]]
+        while starts[-1] + SLICE < window[1]:
+            starts.append(starts[-1] + SLICE)
+        slices = zip(starts, [*starts[1:], window[1]], strict=True)
+        found = await spread(lambda each: query(self._settings.pool, *each), slices)
+        return [row for rows in found for row in rows]
 
     def _open(self, fleet: Fleet, now: datetime) -> list[Stretch]:
         """What is on now, at the present price."""

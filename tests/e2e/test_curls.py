@@ -244,10 +244,17 @@ EXPECTED: Mapping[str, tuple[int, Callable[[Any], bool]]] = {
     "POST fleet/machines/janus-N/hold": (200, lambda body: body["manual"]["by"] == "olga"),
     "POST fleet/machines/janus-N/release": (200, lambda body: "manual" not in body),
     "GET fleet/plan.svg": (200, lambda body: body is None),
+    "GET reports/usage.csv": (200, lambda body: body is None),
+    "GET reports/summary": (200, lambda body: body["periods"][-1]["vm_seconds"] > 0),
     "GET health": (200, lambda body: body["database"] == "ok"),
 }
 
-FILES = {"invite.png": b"\x89PNG", "call.ics": b"BEGIN:VCALENDAR", "plan.svg": b"<svg"}
+FILES = {
+    "invite.png": b"\x89PNG",
+    "call.ics": b"BEGIN:VCALENDAR",
+    "plan.svg": b"<svg",
+    "usage.csv": b"month,tenant",
+}
 
 
 @pytest.mark.parametrize("number", range(len(commands())), ids=lambda n: name(commands()[n]))
