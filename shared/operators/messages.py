@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast, get_args
 
@@ -51,10 +51,9 @@ def _notice(
     text: Text, data: Mapping[str, Any], level: Level, language: Language, home: str
 ) -> Notice:
     flat = _flat(data)
-    params = _params(flat)
     names = _names(say(text.title, language))
-    title = text.title.text(language, dict.fromkeys(names, UNKNOWN) | params)
-    lines = [*filter(None, (_filled(line, params, language) for line in text.lines))]
+    title = text.title.text(language, dict.fromkeys(names, UNKNOWN) | _params(flat, names))
+    lines = [*filter(None, (_filled(line, flat, language) for line in text.lines))]
     for table in text.tables:
         lines += _rows(table, flat.get(table.of), language)
     body = "\n".join([*lines, ""])[:LONGEST_BODY] + home
@@ -83,7 +82,7 @@ def _flat(data: Mapping[str, Any], outer: str = "") -> dict[str, Any]:
 def _rows(table: Table, items: object, language: Language) -> Iterator[str]:
     listed = items if isinstance(items, list) else []
     rows = [item if isinstance(item, Mapping) else {"item": item} for item in listed]
-    lines = [_filled(table.row, _params(row), language) for row in rows[:MOST_ROWS]]
+    lines = [_filled(table.row, row, language) for row in rows[:MOST_ROWS]]
     if any(lines):
         yield say(table.heading, language)
         yield from filter(None, lines)
@@ -91,22 +90,25 @@ def _rows(table: Table, items: object, language: Language) -> Iterator[str]:
         yield f"(+ {len(rows) - MOST_ROWS})"
 
 
-def _filled(line: Message, params: Mapping[str, Param], language: Language) -> str:
+def _filled(line: Message, data: Mapping[str, Any], language: Language) -> str:
     """Empty when something is missing for it."""
     names = _names(say(line, language))
-    return line.text(language, params) if all(params.get(name) for name in names) else ""
+    params = _params(data, names)
+    return line.text(language, params) if len(params) == len(names) else ""
 
 
 def _names(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def _params(data: Mapping[str, Any]) -> dict[str, Param]:
-    return {key: _param(key, value) for key, value in data.items() if not _listed(value)}
-
-
-def _listed(value: object) -> bool:
-    return isinstance(value, list | tuple | Mapping)
+def _params(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Param]:
+    """Those of these names that are there."""
+    there = {name: data[name] for name in names if data.get(name) not in (None, "")}
+    return {
+        name: _param(name, value)
+        for name, value in there.items()
+        if not isinstance(value, list | tuple | Mapping)
+    }
 
 
 def _param(key: str, value: object) -> Param:

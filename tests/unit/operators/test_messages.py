@@ -264,3 +264,8 @@ def test_a_machine_that_was_lost() -> None:
     assert notice.title == "Suroga: Machine janus-0 was lost"
     assert notice.body.splitlines()[0] == "Why: evicted"
     assert notice.body.splitlines()[2:] == ["Bookings:", "- 17", "- 18", HOME]
+
+
+def test_a_month_without_calls() -> None:
+    body = told("report.monthly", {**REPORT, "sessions": 0, "mean_seconds": 0}).body
+    assert body.startswith("Calls: 0 (before 1), on average 0 s\n")
