@@ -174,8 +174,7 @@ async def test_a_network_without_websockets_still_has_calls(system: System) -> N
         with refused() as closed, unanswered() as silent:
             await block_websockets(talk.host, closed)
             await block_websockets(talk.guest, silent)
-            for person in people:
-                await person.enter()
+            await asyncio.gather(*(person.enter() for person in people))
             await asyncio.gather(*(person.state("connected", seconds=40) for person in people))
             await assert_media(*people)
             await talk.guest.click("hang-up")
