@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from shared.bookings.claims import Claim
 from shared.bookings.service import Bookings
+from shared.fleet import demand
 from shared.fleet.compute import Compute
 from shared.fleet.ledger import Carriage, Stretch
 from shared.fleet.models import EPOCH, Fleet, VmState, held_back
 from shared.fleet.plan_view import Carried, MachineRow, Mark, On, PlanView, Stage
 from shared.fleet.planner import plan
-from shared.fleet.policy import Carrier, Load, Plan, Span
+from shared.fleet.policy import Carrier, Plan, Span
 from shared.fleet.roster import Known, Roster, roster
 from shared.fleet.store import FleetStore
 from shared.fleet.warm import policy_of
@@ -147,7 +148,7 @@ class Planning:
         begin = self._begin(window)
         end = window.until + settings.vm_lead + settings.vm_bridge
         found = await self._bookings.claims(settings.pool, begin - settings.max_booking, end)
-        return [c for c in found if c.end > begin and c.start < end and c.start < c.end]
+        return [c for c in found if begin < c.end and c.start < min(c.end, end) and not c.ended]
 
     @staticmethod
     def _begin(window: _Window) -> datetime:
@@ -162,16 +163,9 @@ class Planning:
             return Plan()
         begin, now = self._begin(window), window.now
         current = begin == now
-        loads = [self._load(c, inputs.fleet, now) for c in inputs.claims]
+        loads = demand.loads(inputs.claims, inputs.fleet, self._settings, now)
         carriers = [self._carrier(m, inputs.fleet, now, current) for m in inputs.roster.usable]
         return plan(loads, carriers, policy_of(self._settings, begin, window.until))
-
-    def _load(self, claim: Claim, fleet: Fleet, now: datetime) -> Load:
-        """As the reconciler sees it: a call that could begin at any moment stays where it is."""
-        placement = fleet.placements.get(claim.booking_id)
-        pinned = placement is not None and claim.start - self._settings.join_early <= now
-        vm = placement.vm if placement else ""
-        return Load(claim.booking_id, claim.start, claim.end, vm, pinned, self._settings.pool)
 
     def _carrier(self, machine: Known, fleet: Fleet, now: datetime, current: bool) -> Carrier:
         vm, override = fleet.vms.get(machine.name), fleet.override(machine.name)

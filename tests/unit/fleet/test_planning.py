@@ -24,7 +24,7 @@ from shared.fleet.store import write
 from shared.platform.auth import Caller
 from shared.platform.problems import Problem
 from shared.platform.tables import Insert
-from tests.world import ADMIN, World
+from tests.world import ADMIN, ALICE, World
 
 OLGA = Caller("olga", "acme", frozenset({"operator"}))
 DAY = timedelta(days=1)
@@ -379,3 +379,11 @@ def test_the_api_has_all_words() -> None:
         (payloads.State, VmState),
     ):
         assert set(get_args(words)) == {kind.value for kind in kinds}
+
+
+async def test_one_that_was_ended_for_all_needs_nothing_more(world: World) -> None:
+    booked = await world.book(start=0, minutes=60)
+    world.clock.advance(minutes=20)
+    await world.services.bookings.end(ALICE, booked.booking.booking_id, "")
+    view = await plan(world)
+    assert (view.bookings, view.unplaced, view.machine_hours) == ([], [], 0)
