@@ -4,83 +4,82 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from shared.fleet import repacking, tracks
 from shared.fleet.packing import NOWHERE, Job, Machine, Packing, Terms
 
 
 def assign(
-    jobs: Sequence[Job], machines: Sequence[Machine], order: Sequence[int], terms: Terms
+    jobs: Sequence[Job],
+    homes: Sequence[int],
+    machines: Sequence[Machine],
+    order: Sequence[int],
+    terms: Terms,
 ) -> list[int]:
-    """The machine of each job, or NOWHERE. Jobs are sorted by their starts; the machines that are
-    first in `order` are preferred.
+    """The machine of each job, or NOWHERE. Jobs are sorted by their starts; `homes` is where they
+    are now; the machines that are first in `order` are preferred.
 
     Repeated until nothing changes: so a plan of what has been planned is the same.
     """
+    empty = Packing(jobs, homes, machines, terms)
+    fresh: dict[tuple[int, ...], list[int]] = {}
     while True:
-        where = _Round(jobs, machines, order, terms).best()
-        settled = all(m == job.home for job, m in zip(jobs, where, strict=True) if m != NOWHERE)
-        if settled:
+        where = _Round(empty, homes, order, fresh).best()
+        if all(m in (NOWHERE, home) for home, m in zip(homes, where, strict=True)):
             return where
-        jobs = [replace(job, home=m) for job, m in zip(jobs, where, strict=True)]
-
-
-@dataclass(slots=True)
-class _Admission:
-    """`jobs`: those for which there is capacity, earlier starts first; `fixed`: the pinned ones."""
-
-    fixed: list[int]
-    jobs: list[int]
-    spot_ok: list[bool]
+        homes = where
 
 
 class _Round:
+    """`fresh`: what a start from nothing gave, by the jobs that were fixed."""
+
     def __init__(
-        self, jobs: Sequence[Job], machines: Sequence[Machine], order: Sequence[int], terms: Terms
+        self,
+        empty: Packing,
+        homes: Sequence[int],
+        order: Sequence[int],
+        fresh: dict[tuple[int, ...], list[int]],
     ) -> None:
-        self.jobs, self.machines, self.order, self.terms = jobs, machines, order, terms
-        self.admitted = self._admit(Packing(jobs, machines, terms))
+        self.homes, self.order, self.fresh = homes, order, fresh
+        self.machines = empty.machines
+        self.fixed = [j for j, job in enumerate(empty.jobs) if job.pinned and homes[j] != NOWHERE]
+        self.begin = empty.copy()
+        self.begin.homes = homes
+        for j in self.fixed:
+            self.begin.put(j, homes[j])
+        self.admitted = self._admit(self.begin)
 
     def best(self) -> list[int]:
         """Staying is tried first, and a fresh start only when that leaves something to wish."""
         kept = None
-        if any(self.jobs[j].home != NOWHERE for j in self.admitted.jobs):
+        if any(self.homes[j] != NOWHERE for j in self.admitted):
             kept = self._kept()
             if self._good(kept):
                 return kept.where
         fresh = self._fresh()
         if self._missing(fresh) and (kept is None or self._missing(kept)):
-            by_start = self._by_start()
-            fresh = min(fresh, by_start, key=self._score)
+            fresh = min(fresh, self._by_start(), key=self._score)
         return min(kept or fresh, fresh, key=self._score).where
 
-    def _admit(self, packing: Packing) -> _Admission:
-        fixed = [j for j, job in enumerate(self.jobs) if job.pinned and job.home != NOWHERE]
-        for j in fixed:
-            packing.put(j, self.jobs[j].home)
+    def _admit(self, packing: Packing) -> list[int]:
+        """Those for which there is capacity, earlier starts first; and tells which of them could
+        be taken over when they are on spot machines."""
         free, on_spot = _free(packing)
-        jobs = []
-        for j, (a, b) in enumerate(zip(packing.first, packing.last, strict=True)):
+        spans = list(zip(packing.first, packing.last, strict=True))
+        admitted = []
+        for j, (a, b) in enumerate(spans):
             if packing.where[j] == NOWHERE and min(free[a:b]) > 0:
                 free[a:b] = [n - 1 for n in free[a:b]]
-                jobs.append(j)
+                admitted.append(j)
         spare = [n - taken for n, taken in zip(free, on_spot, strict=True)]
-        pairs = zip(packing.first, packing.last, strict=True)
-        return _Admission(fixed, jobs, [min(spare[a:b]) >= 0 for a, b in pairs])
-
-    def _start(self) -> Packing:
-        packing = Packing(self.jobs, self.machines, self.terms)
-        packing.spot_ok = self.admitted.spot_ok
-        for j in self.admitted.fixed:
-            packing.put(j, self.jobs[j].home)
-        return packing
+        packing.spot_ok = [min(spare[a:b]) >= 0 for a, b in spans]
+        return admitted
 
     def _kept(self) -> Packing:
-        packing = self._start()
+        packing = self.begin.copy()
         rest = []
-        for j in self.admitted.jobs:
-            home = self.jobs[j].home
+        for j in self.admitted:
+            home = self.homes[j]
             if home != NOWHERE and packing.fits(j, home):
                 packing.put(j, home)
             else:
@@ -88,31 +87,35 @@ class _Round:
         return self._inserted(packing, rest)
 
     def _by_start(self) -> Packing:
-        return self._inserted(self._start(), self.admitted.jobs)
+        return self._inserted(self.begin.copy(), self.admitted)
 
     def _fresh(self) -> Packing:
-        packing = self._start()
-        left = tracks.pack(packing, self.admitted.jobs, self.order)
-        if any(job.home != NOWHERE for job in self.jobs):
+        packing = self.begin.copy()
+        key = tuple(self.fixed)
+        if key in self.fresh:
+            for j in self.admitted:
+                if self.fresh[key][j] != NOWHERE:
+                    packing.put(j, self.fresh[key][j])
+        else:
+            tracks.pack(packing, self.admitted, self.order)
+            self.fresh[key] = list(packing.where)
+        if any(home != NOWHERE for home in self.homes):
             _relabel(packing)
-        return self._inserted(packing, sorted(left))
+        return self._inserted(packing, [j for j in self.admitted if packing.where[j] == NOWHERE])
 
     def _inserted(self, packing: Packing, jobs: Sequence[int]) -> Packing:
         for j in jobs:
             repacking.insert(packing, j, self.order)
-        repacking.improve(packing, self.admitted.jobs, self.order)
+        repacking.improve(packing, self.admitted, self.order)
         return packing
 
     def _missing(self, packing: Packing) -> int:
-        return sum(packing.where[j] == NOWHERE for j in self.admitted.jobs)
-
-    def _moved(self, packing: Packing) -> int:
-        pairs = zip(self.jobs, packing.where, strict=True)
-        return sum(job.home not in (NOWHERE, m) for job, m in pairs)
+        return sum(packing.where[j] == NOWHERE for j in self.admitted)
 
     def _score(self, packing: Packing) -> tuple[int, int]:
-        moves = self._moved(packing) * repacking.MOVE
-        return self._missing(packing), packing.total() + moves
+        pairs = zip(self.homes, packing.where, strict=True)
+        moved = sum(home not in (NOWHERE, m) for home, m in pairs)
+        return self._missing(packing), packing.total() + moved * repacking.MOVE
 
     def _good(self, packing: Packing) -> bool:
         """Nothing is without a machine, and a fresh start could not spare much."""
@@ -122,14 +125,18 @@ class _Round:
         return packing.total() * 100 <= packing.least(most) * GOOD
 
 
-GOOD = 103
+GOOD = 105
 """Percent of what the machines are on at least."""
 
 
 def _free(packing: Packing) -> tuple[list[int], list[int]]:
     """For each segment: what the standard machines can still take, and what spot machines have."""
     free, on_spot = [0] * packing.segments, [0] * packing.segments
+    empty = 0
     for machine, used in zip(packing.machines, packing.used, strict=True):
+        if not machine.spot and machine.closed <= packing.points[0] and not any(used):
+            empty += machine.capacity
+            continue
         if machine.spot:
             on_spot = [n + u for n, u in zip(on_spot, used, strict=True)]
             continue
@@ -138,7 +145,7 @@ def _free(packing: Packing) -> tuple[list[int], list[int]]:
             n + machine.capacity - u if u < machine.capacity and at >= machine.closed else n
             for n, u, at in columns
         ]
-    return free, on_spot
+    return [n + empty for n in free], on_spot
 
 
 def _relabel(packing: Packing) -> None:
@@ -150,7 +157,7 @@ def _relabel(packing: Packing) -> None:
         if m not in pinned and machine.usable and packing.busy[m] is packing.used[m]:
             kind = (machine.capacity, machine.spot, max(machine.closed, start))
             alike.setdefault(kind, []).append(m)
-    pairs = zip(packing.where, (job.home for job in packing.jobs), strict=True)
+    pairs = zip(packing.where, packing.homes, strict=True)
     matches = Counter(pair for pair in pairs if NOWHERE not in pair)
     names: dict[int, int] = {}
     for group in alike.values():

@@ -29,7 +29,8 @@ class Reserve:
 
 
 def joined(pieces: Iterable[Piece], bridge: int) -> list[Piece]:
-    """In order, without overlaps, and without a break that is shorter than `bridge`."""
+    """In order, without overlaps, and without a break that is shorter than `bridge`. An empty one
+    counts only for what it bridges."""
     result: list[Piece] = []
     for piece in sorted(pieces, key=lambda p: (p.start, p.end)):
         last = result[-1] if result else None
@@ -40,7 +41,7 @@ def joined(pieces: Iterable[Piece], bridge: int) -> list[Piece]:
         if piece.start > last.end:
             causes |= {Cause.BRIDGE}
         result[-1] = Piece(last.start, max(last.end, piece.end), causes)
-    return result
+    return [piece for piece in result if piece.start < piece.end]
 
 
 def warmed(

@@ -7,8 +7,9 @@ maximum of a slice.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 NOWHERE = -1
@@ -28,12 +29,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A booking. `home` is the machine that it is on (its place in the list), or NOWHERE."""
+    """A booking."""
 
     booking_id: int
     start: int
     end: int
-    home: int = NOWHERE
     pinned: bool = False
 
 
@@ -54,12 +54,18 @@ class Machine:
 class Packing:
     """Which job of a stretch is on which machine (`where`), and what each machine has left.
 
-    Jobs and machines are named by their places in the lists. `spot_ok` says for each job whether it
-    may be on a spot machine.
+    Jobs and machines are named by their places in the lists. `homes` are the machines that the jobs
+    were on before. `spot_ok` says for each job whether it may be on a spot machine.
     """
 
-    def __init__(self, jobs: Sequence[Job], machines: Sequence[Machine], terms: Terms) -> None:
-        self.jobs, self.machines, self.terms = jobs, machines, terms
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        homes: Sequence[int],
+        machines: Sequence[Machine],
+        terms: Terms,
+    ) -> None:
+        self.jobs, self.homes, self.machines, self.terms = jobs, homes, machines, terms
         since = min(job.start for job in jobs) - terms.gap
         until = max(job.end for job in jobs) + terms.gap
         extra = [_clipped(m.busy, since, until) for m in machines]
@@ -76,7 +82,21 @@ class Packing:
         self.carried: list[list[tuple[int, int]]] = [[] for _ in machines]
         self.where = [NOWHERE] * len(jobs)
         self.spot_ok = [False] * len(jobs)
+        # The segments that are near enough to be bridged.
+        spans = [(p - terms.gap, p + terms.gap) for p in self.points]
+        self._reach_before = [max(bisect_right(self.points, low) - 1, 0) for low, _ in spans]
+        self._reach_after = [bisect_left(self.points, high) for _, high in spans]
         self._longest = max(b - a for a, b in zip(self.first, self.last, strict=True))
+
+    def copy(self) -> Packing:
+        """One that changes by itself."""
+        other = copy(self)
+        other.used = [list(used) for used in self.used]
+        pairs = zip(self.busy, self.used, other.used, strict=True)
+        other.busy = [mine if busy is used else list(busy) for busy, used, mine in pairs]
+        other.carried = [list(carried) for carried in self.carried]
+        other.where = list(self.where)
+        return other
 
     def put(self, job: int, machine: int) -> None:
         self.where[job] = machine
@@ -110,13 +130,12 @@ class Packing:
     def fits(self, job: int, machine: int) -> bool:
         return self.room(job, machine) and self.allowed(job, machine)
 
-    def overlapping(self, job: int, machine: int) -> Iterator[int]:
+    def overlapping(self, job: int, machine: int) -> list[int]:
         """The machine's jobs that share a moment with this one."""
         carried, first, last = self.carried[machine], self.first[job], self.last[job]
         low = bisect_left(carried, (first - self._longest,))
-        for _, other in carried[low : bisect_left(carried, (last,))]:
-            if self.last[other] > first:
-                yield other
+        near = carried[low : bisect_left(carried, (last,))]
+        return [other for _, other in near if self.last[other] > first]
 
     def cost(self, job: int, machine: int) -> int:
         """The on-time that the machine would have more with this job, which is not there."""
@@ -128,59 +147,55 @@ class Packing:
 
     def _worth(self, busy: list[int], a: int, b: int, floor: int) -> int:
         """The on-time of [a, b) with all segments busy less that with those above `floor`."""
-        if min(busy[a:b]) > floor:
+        inside = busy[a:b]
+        if min(inside) > floor:
             return 0
-        before, after = self._gap_before(busy, a), self._gap_after(busy, b)
-        full = self.points[b] - self.points[a]
-        full += self.terms.lead if before is None else before
-        full += self.terms.margin if after is None else after
-        return full - self._on_time(busy, a, b, floor, before, after)
+        start, end = self.points[a], self.points[b]
+        before, after = self._busy_until(busy, a), self._busy_from(busy, b)
+        full = self._between(before, start) + end - start + self._between(end, after)
+        total = 0
+        if max(inside) > floor:
+            total, before = self._on_time(inside, a, floor, before)
+        return full - total - self._between(before, after)
 
-    def _gap_before(self, busy: list[int], k: int) -> int | None:
-        """To where the machine is busy; None where it is off in between in any case."""
-        points, limit = self.points, self.terms.gap
-        end = points[k]
-        while k > 0 and end - points[k] < limit:
+    def _between(self, end: int | None, start: int | None) -> int:
+        """The on-time after the end of something and before the start of the next; None: there is
+        no such thing within reach. A start counts as long as what is bridged to avoid one."""
+        terms = self.terms
+        if end is None:
+            return 0 if start is None else terms.bridge + terms.lead
+        if start is None:
+            return terms.margin
+        return min(start - end, terms.gap)
+
+    def _busy_until(self, busy: list[int], k: int) -> int | None:
+        near = busy[self._reach_before[k] : k]
+        if not any(near):
+            return None
+        while not near.pop():
             k -= 1
-            if busy[k]:
-                gap = end - points[k + 1]
-                return gap if gap < limit else None
-        return None
+        return self.points[k]
 
-    def _gap_after(self, busy: list[int], k: int) -> int | None:
-        points, limit = self.points, self.terms.gap
-        start = points[k]
-        while k < self.segments and points[k] - start < limit:
-            if busy[k]:
-                return points[k] - start
+    def _busy_from(self, busy: list[int], k: int) -> int | None:
+        for n in busy[k : self._reach_after[k]]:
+            if n:
+                return self.points[k]
             k += 1
         return None
 
     def _on_time(
-        self, busy: list[int], a: int, b: int, floor: int, before: int | None, after: int | None
-    ) -> int:
-        """Of [a, b) and of the gaps on both sides, with the lead and the margin they may need."""
-        points, terms = self.points, self.terms
-        limit, off = terms.gap, terms.lead + terms.margin
-        # None: the machine has not been busy yet, in reach.
-        idle_since = None if before is None else points[a] - before
-        total = 0
-        for k in range(a, b):
-            if busy[k] <= floor:
-                continue
-            if idle_since is None:
-                total += terms.lead
-            else:
-                gap = points[k] - idle_since
-                total += gap if gap < limit else off
-            idle_since = points[k + 1]
-            total += idle_since - points[k]
-        if after is None:
-            return total if idle_since is None else total + terms.margin
-        if idle_since is None:
-            return total + terms.lead
-        gap = points[b] + after - idle_since
-        return total + (gap if gap < limit else off)
+        self, inside: Sequence[int], k: int, floor: int, before: int | None
+    ) -> tuple[int, int | None]:
+        """Of the segments from k on, with the gap before each busy one; and until when it is
+        busy."""
+        points, total = self.points, 0
+        for n, start, end in zip(inside, points[k:], points[k + 1 :], strict=False):
+            if n > floor:
+                total += end - start
+                if before != start:
+                    total += self._between(before, start)
+                before = end
+        return total, before
 
     def rename(self, names: Mapping[int, int]) -> None:
         """Each of these machines hands what it carries to that one. They have nothing else on."""
@@ -202,30 +217,34 @@ class Packing:
             for k, n in enumerate(needed)
             if n
         ]
-        return _area_under_highest(spans)
+        return _under_highest(spans, terms.bridge)
 
     def total(self) -> int:
         """The on-time of all machines that carry something."""
-        used = [busy for busy, here in zip(self.busy, self.carried, strict=True) if here]
-        return sum(self._on_time(busy, 0, self.segments, 0, None, None) for busy in used)
+        total = 0
+        for busy, here in zip(self.busy, self.carried, strict=True):
+            if here:
+                on, until = self._on_time(busy, 0, 0, None)
+                total += on + self._between(until, None)
+        return total
 
 
-def _area_under_highest(spans: Sequence[tuple[int, int, int]]) -> int:
-    """Each is a start, an end and a height."""
+def _under_highest(spans: Sequence[tuple[int, int, int]], rise: int) -> int:
+    """The area under spans (a start, an end, a height), and so much for each step up."""
     changes = [(start, height, 1) for start, _, height in spans]
     changes += [(end, height, -1) for _, end, height in spans]
-    changes.sort()
     holding = [0] * (1 + max(height for _, _, height in spans))
-    top = area = 0
-    at = changes[0][0]
-    for moment, height, change in changes:
-        area += top * (moment - at)
-        at = moment
+    top = before = total = 0
+    at = min(changes)[0]
+    for moment, height, change in sorted(changes):
+        if moment > at:
+            total += top * (moment - at) + rise * max(top - before, 0)
+            at, before = moment, top
         holding[height] += change
         top = max(top, height)
         while top and not holding[top]:
             top -= 1
-    return area
+    return total
 
 
 def _clipped(

@@ -58,8 +58,9 @@ class _Pool:
         self.policy, self.terms = policy, terms
         self.machines = [self._machine(c) for c in self.carriers]
         self.index = {m.name: n for n, m in enumerate(self.machines)}
-        jobs = [self._job(load) for load in loads]
-        self.jobs = sorted(jobs, key=lambda job: (job.start, job.booking_id))
+        order = sorted(loads, key=lambda load: (load.start, load.booking_id))
+        self.jobs = [_job(load) for load in order]
+        self.homes = [self._home(load) for load in order]
         self.carried: list[list[Job]] = [[] for _ in self.machines]
 
     def _machine(self, carrier: told.Carrier) -> Machine:
@@ -78,37 +79,37 @@ class _Pool:
         last = end - self.terms.margin
         return min(start + self.terms.lead, last - 1), last
 
-    def _job(self, load: told.Load) -> Job:
-        start = _at(load.start)
+    def _home(self, load: told.Load) -> int:
+        """NOWHERE also where it may not be."""
         home = self.index.get(load.vm, NOWHERE)
-        if home != NOWHERE and not load.pinned:
-            machine = self.machines[home]
-            home = home if machine.usable and start >= machine.closed else NOWHERE
-        end = max(_at(load.end), start + 1)
-        return Job(load.booking_id, start, end, home, load.pinned)
+        if home == NOWHERE or load.pinned:
+            return home
+        machine = self.machines[home]
+        return home if machine.usable and _at(load.start) >= machine.closed else NOWHERE
 
     def place(self) -> dict[int, str]:
-        placed = {}
-        for number, jobs in enumerate(self._stretches() if self.machines else ()):
-            where = assign(jobs, self.machines, self._order(jobs, number == 0), self.terms)
+        placed: dict[int, str] = {}
+        if not self.machines:
+            return placed
+        for first, last in self._stretches():
+            jobs, homes = self.jobs[first:last], self.homes[first:last]
+            where = assign(jobs, homes, self.machines, self._order(jobs, first == 0), self.terms)
             for job, machine in zip(jobs, where, strict=True):
                 if machine != NOWHERE:
                     placed[job.booking_id] = self.machines[machine].name
                     self.carried[machine].append(job)
         return placed
 
-    def _stretches(self) -> Iterator[list[Job]]:
+    def _stretches(self) -> Iterator[tuple[int, int]]:
         """Parted where every machine would be off in between: each is planned by itself."""
-        stretch: list[Job] = []
-        until = 0
-        for job in self.jobs:
-            if stretch and job.start - until >= self.terms.gap:
-                yield stretch
-                stretch = []
-            until = max(until, job.end) if stretch else job.end
-            stretch.append(job)
-        if stretch:
-            yield stretch
+        first = until = 0
+        for n, job in enumerate(self.jobs):
+            if n > first and job.start - until >= self.terms.gap:
+                yield first, n
+                first = n
+            until = max(until, job.end) if n > first else job.end
+        if self.jobs:
+            yield first, len(self.jobs)
 
     def _order(self, jobs: Sequence[Job], soonest: bool) -> list[int]:
         """The machines to use, best first: cheap ones, then those that are on, then large ones.
@@ -145,6 +146,11 @@ class _Pool:
         if _needed(carrier):
             needed = _at(carrier.needed_until)
             yield Piece(needed, needed + margin, _CARRIES)
+
+
+def _job(load: told.Load) -> Job:
+    start = _at(load.start)
+    return Job(load.booking_id, start, max(_at(load.end), start + 1), load.pinned)
 
 
 def _needed(carrier: told.Carrier) -> bool:

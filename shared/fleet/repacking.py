@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from shared.fleet.packing import NOWHERE, Packing
 
-MOVE = 10 * 60 * 1_000_000
+_MINUTE = 60 * 1_000_000
+MOVE = 10 * _MINUTE
 """The on-time that moving a booking must spare, in microseconds: people hold its links already."""
-PASSES = 8
-LITTLE = 0
+LITTLE = _MINUTE
+"""What is not worth the search."""
+PASSES = 3
+BUDGET = 500
+"""Exchanges that are looked at, and half as many as there are jobs. More find little more."""
 
 
 def insert(packing: Packing, job: int, order: Sequence[int]) -> bool:
@@ -21,29 +25,48 @@ def insert(packing: Packing, job: int, order: Sequence[int]) -> bool:
 
 
 def improve(packing: Packing, jobs: Sequence[int], order: Sequence[int]) -> None:
-    """Moves of these jobs, until none spares anything."""
+    """Moves of these jobs, those that spare most first, until none spares anything that is worth
+    the search."""
     improver = _Improver(packing, frozenset(jobs), order)
-    short_first = sorted(jobs, key=lambda j: (packing.last[j] - packing.first[j], j))
     for _ in range(PASSES):
-        if not sum(improver.better(j) for j in short_first):
+        gains = [(-improver.gain(j), j) for j in jobs if improver.hopeful(j)]
+        if not sum(improver.better(j) for gain, j in sorted(gains) if gain < 0):
             return
 
 
 class _Improver:
     def __init__(self, packing: Packing, jobs: frozenset[int], order: Sequence[int]) -> None:
         self.packing, self.jobs, self.order = packing, jobs, order
+        self.budget = BUDGET + len(jobs) // 2
+
+    def hopeful(self, job: int) -> bool:
+        """Whether there can be a gain: the quick question, for all."""
+        packing = self.packing
+        here = packing.where[job]
+        if here == NOWHERE:
+            return False
+        if packing.homes[job] not in (here, NOWHERE):
+            return True
+        return min(packing.busy[here][packing.first[job] : packing.last[job]]) == 1
+
+    def gain(self, job: int) -> int:
+        """What it could spare at most, elsewhere."""
+        packing = self.packing
+        here = packing.where[job]
+        return packing.saving(job) + self._away(job, here) - self._leaving(job) - LITTLE
 
     def better(self, job: int) -> bool:
         """Moves it to where that spares the most, or exchanges it. False: it stays."""
         packing = self.packing
         here = packing.where[job]
-        if here == NOWHERE:
+        gain = self.gain(job)
+        if gain <= 0:
             return False
-        gain = packing.saving(job) + self._away(job, here)
-        if gain <= LITTLE:
-            return False
-        costs = {m: packing.cost(job, m) + self._away(job, m) for m in self._others(job, here)}
-        cheaper = [m for m, cost in costs.items() if cost < gain - LITTLE]
+        extra = self._leaving(job)
+        costs = {
+            m: packing.cost(job, m) + self._away(job, m) - extra for m in self._others(job, here)
+        }
+        cheaper = [m for m, cost in costs.items() if cost < gain]
         fitting = [m for m in cheaper if packing.room(job, m)]
         if fitting:
             packing.take(job)
@@ -52,22 +75,39 @@ class _Improver:
         return any(
             self._exchange(job, other)
             for m in cheaper
-            for other in list(self._movable(job, m, here))
-            if self._away(other, here) + packing.cost(other, here)
-            < gain - costs[m] - LITTLE + self._away(other, m)
+            for other in self._movable(job, m, here)
+            if self._worse(other, m, here) < gain - costs[m]
         )
 
     def _others(self, job: int, here: int) -> Iterator[int]:
-        return (m for m in self.order if m != here and self.packing.allowed(job, m))
+        """Where it may be instead. Of the machines without anything one is enough."""
+        packing, empty = self.packing, False
+        for m in self.order:
+            if m == here or not packing.allowed(job, m):
+                continue
+            if packing.carried[m] or not empty:
+                yield m
+            empty = empty or not packing.carried[m]
+
+    def _worse(self, job: int, there: int, here: int) -> int:
+        """About what it costs to bring it from there."""
+        return self._away(job, here) - self._away(job, there) + self.packing.cost(job, here)
+
+    def _leaving(self, job: int) -> int:
+        """What any move costs."""
+        return MOVE if self.packing.where[job] == self.packing.homes[job] else 0
 
     def _away(self, job: int, machine: int) -> int:
-        home = self.packing.jobs[job].home
+        home = self.packing.homes[job]
         return 0 if home in (NOWHERE, machine) else MOVE
 
     def _movable(self, job: int, machine: int, here: int) -> Iterator[int]:
         """The jobs of that machine that could change places with this one."""
         packing = self.packing
         for other in packing.overlapping(job, machine):
+            self.budget -= 1
+            if self.budget < 0:
+                return
             if other not in self.jobs or not packing.allowed(other, here):
                 continue
             if self._frees(other, job, machine) and self._frees(job, other, here):
@@ -99,7 +139,7 @@ class _Improver:
         packing.put(one, there)
         spared -= packing.cost(other, here)
         packing.put(other, here)
-        if spared > 0:
+        if spared > LITTLE:
             return True
         packing.take(one)
         packing.take(other)

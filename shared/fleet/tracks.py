@@ -18,6 +18,9 @@ from shared.fleet.packing import NOWHERE, Packing
 NEVER = 1 << 70
 """More than all idle time together, in microseconds."""
 
+Span = tuple[int, int, int]
+"""A job's first segment, the one after its last, and the job."""
+
 
 def pack(packing: Packing, jobs: Sequence[int], order: Sequence[int]) -> list[int]:
     """Puts these jobs on the machines, the first of `order` first. Returns those left over."""
@@ -56,24 +59,25 @@ class _Packer:
         self._make_room(machine, -1)
         capacity, shared = packing.machines[machine].capacity, any(packing.used[machine])
         may = [j for j in self.left if packing.allowed(j, machine)]
+        spans = [(packing.first[j], packing.last[j], j) for j in may]
         # What the others carry when the jobs that are left share the fewest machines.
         others = [(n - 1) // capacity * capacity for n in self.waiting]
         for _ in range(capacity):
             if shared:
-                may = [j for j in may if packing.room(j, machine)]
-            row = self._row(may, self._idle(machine, others))
+                spans = [span for span in spans if packing.room(span[2], machine)]
+            row = set(_row(spans, self._idle(machine, others)))
             if not row:
                 break
-            self._put(row, machine)
-            may = [j for j in may if packing.where[j] == NOWHERE]
+            for _, _, j in sorted(row):
+                self._put(j, machine)
+            spans = [span for span in spans if span not in row]
         self.left = [j for j in self.left if packing.where[j] == NOWHERE]
 
-    def _put(self, row: Sequence[int], machine: int) -> None:
+    def _put(self, job: int, machine: int) -> None:
         packing, waiting = self.packing, self.waiting
-        for j in row:
-            packing.put(j, machine)
-            a, b = packing.first[j], packing.last[j]
-            waiting[a:b] = [n - 1 for n in waiting[a:b]]
+        packing.put(job, machine)
+        a, b = packing.first[job], packing.last[job]
+        waiting[a:b] = [n - 1 for n in waiting[a:b]]
 
     def _idle(self, machine: int, others: Sequence[int]) -> list[int]:
         """What it costs, from the first segment up to each point, when a track idles all the time.
@@ -96,25 +100,28 @@ class _Packer:
         ]
         return list(accumulate(costs, initial=0))
 
-    def _row(self, jobs: Sequence[int], idle: Sequence[int]) -> list[int]:
-        """Of these jobs, sorted by their ends, those without overlaps that spare the most."""
-        first, last = self.packing.first, self.packing.last
-        ends, best, trail = [0], [0], [(NOWHERE, 0)]
-        for j in jobs:
-            a, b = first[j], last[j]
-            before = bisect_right(ends, a) - 1
-            value = best[before] + idle[b] - idle[a]
-            if value <= best[-1]:
-                continue
-            if ends[-1] == b:
-                best[-1], trail[-1] = value, (j, before)
-            else:
-                ends.append(b)
-                best.append(value)
-                trail.append((j, before))
-        row = []
-        at = len(ends) - 1
-        while at:
-            j, at = trail[at]
-            row.append(j)
-        return row
+
+def _row(spans: Sequence[Span], idle: Sequence[int]) -> list[Span]:
+    """Of these, sorted by their ends, those without overlaps that spare the most."""
+    ends, best = [0], [0]
+    trail: list[tuple[Span, int]] = [((0, 0, NOWHERE), 0)]
+    top = 0
+    for span in spans:
+        a, b, _ = span
+        before = bisect_right(ends, a) - 1
+        value = best[before] + idle[b] - idle[a]
+        if value <= top:
+            continue
+        top = value
+        if ends[-1] == b:
+            best[-1], trail[-1] = value, (span, before)
+        else:
+            ends.append(b)
+            best.append(value)
+            trail.append((span, before))
+    row = []
+    at = len(ends) - 1
+    while at:
+        span, at = trail[at]
+        row.append(span)
+    return row

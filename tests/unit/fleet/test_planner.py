@@ -1,72 +1,193 @@
-"""The planner: no booking without a machine while capacity exists, never above capacity."""
+"""The planner: what holds whatever is booked, by hypothesis."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import random
+from dataclasses import replace
+from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.fleet.planner import Carrier, Load, place
+from shared.fleet.planner import plan
+from shared.fleet.policy import Carrier, Load, Policy, Span, Warm
+from tests.unit.fleet.plans import (
+    at,
+    carried,
+    check,
+    fitting,
+    loads_of,
+    peak,
+    policy,
+    staying,
+)
 
-START = datetime(2026, 6, 10, tzinfo=UTC)
-CARRIERS = [Carrier("vm-0", 2, on=False), Carrier("vm-1", 2, on=False)]
+quick = settings(max_examples=60, deadline=None)
 
-
-def load(number: int, start: int, length: int, *, pinned: bool = False) -> Load:
-    begin = START + timedelta(minutes=start)
-    return Load(number, begin, begin + timedelta(minutes=length), pinned)
-
-
-def peak(loads: list[Load]) -> int:
-    return max((sum(o.start <= x.start < o.end for o in loads) for x in loads), default=0)
-
-
-def test_a_running_machine_is_preferred_and_filled_first() -> None:
-    carriers = [Carrier("vm-0", 2, on=False), Carrier("vm-1", 2, on=True)]
-    plan = place([load(1, 0, 60), load(2, 0, 60), load(3, 0, 60)], carriers, {})
-    assert plan == {1: "vm-1", 2: "vm-1", 3: "vm-0"}
-
-
-def test_bookings_stay_where_they_are() -> None:
-    assert place([load(1, 0, 60), load(2, 0, 60)], CARRIERS, {1: "vm-1"})[1] == "vm-1"
-
-
-def test_those_of_a_lost_machine_move() -> None:
-    assert place([load(1, 0, 60)], CARRIERS[:1], {1: "vm-1"}) == {1: "vm-0"}
-
-
-def test_movable_bookings_make_room() -> None:
-    """vm-0 is full now, vm-1 later: a long booking fits only when a later one moves."""
-    now = [load(1, 0, 15, pinned=True), load(2, 0, 15, pinned=True)]
-    later = [load(3, 20, 60), load(4, 20, 60)]
-    current = {1: "vm-0", 2: "vm-0", 3: "vm-1", 4: "vm-1"}
-    plan = place([*now, *later, load(5, 0, 60)], CARRIERS, current)
-    assert plan.keys() == {1, 2, 3, 4, 5}
-    assert plan[1] == plan[2] == "vm-0"
-
-
-LOADS = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 120)), min_size=1, max_size=25).map(
-    lambda pairs: [load(n, s, m) for n, (s, m) in enumerate(pairs)]
+POLICIES = st.builds(
+    policy,
+    lead=st.sampled_from([0, 20, 30]),
+    margin=st.sampled_from([0, 15]),
+    bridge=st.sampled_from([0, 15, 40]),
+    spot=st.booleans(),
+    warm=st.lists(
+        st.builds(
+            lambda start, length, n: Warm(at(start), at(start + length), n),
+            st.integers(-100, 500),
+            st.integers(1, 300),
+            st.integers(1, 3),
+        ),
+        max_size=2,
+    ),
 )
 
 
-@given(LOADS)
-def test_never_above_capacity(loads: list[Load]) -> None:
-    plan = place(loads, CARRIERS, {})
-    for carrier in CARRIERS:
-        assert peak([x for x in loads if plan.get(x.booking_id) == carrier.name]) <= 2
+@st.composite
+def fleets(draw: st.DrawFn, pools: int = 2) -> list[Carrier]:
+    """Of all sorts."""
+    return [
+        Carrier(
+            f"vm-{n}",
+            draw(st.integers(1, 3)),
+            on=draw(st.booleans()),
+            spot=draw(st.booleans()),
+            pool=draw(st.integers(0, pools - 1)),
+            closed=at(draw(st.sampled_from([-10_000, -10_000, 100, 300]))),
+            holds=[
+                Span(at(s), at(s + 45)) for s in draw(st.lists(st.integers(0, 400), max_size=1))
+            ],
+            needed_until=at(draw(st.sampled_from([-30, -5, 0]))),
+        )
+        for n in range(draw(st.integers(0, 5)))
+    ]
 
 
-@given(LOADS, st.data())
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[list[Load], list[Carrier]]:
+    """Bookings of which some are on machines, also on such as are gone, and some pinned there."""
+    carriers = draw(fleets())
+    names = st.sampled_from(["", "gone", *(c.name for c in carriers)])
+    loads = [
+        replace(x, vm=draw(names), pinned=draw(st.booleans()), pool=draw(st.integers(0, 1)))
+        for x in draw(loads_of(18))
+    ]
+    return loads, carriers
+
+
+@quick
+@given(situations(), POLICIES)
+def test_what_every_plan_keeps(situation: tuple[list[Load], list[Carrier]], policy: Policy) -> None:
+    """Never above capacity, never off when needed, no gap that should be bridged; and those that
+    are pinned stay."""
+    loads, carriers = situation
+    found = plan(loads, carriers, policy)
+    check(found, loads, carriers, policy)
+    names = {c.name for c in carriers}
+    for one in loads:
+        if one.pinned and one.vm in names:
+            assert found.placed[one.booking_id] == one.vm
+
+
+@quick
+@given(situations(), POLICIES, st.randoms(use_true_random=False))
+def test_the_order_of_the_input_does_not_matter(
+    situation: tuple[list[Load], list[Carrier]], policy: Policy, chance: random.Random
+) -> None:
+    loads, carriers = situation
+    first = plan(loads, carriers, policy)
+    mixed = plan(chance.sample(loads, len(loads)), chance.sample(carriers, len(carriers)), policy)
+    assert mixed == first
+    assert list(mixed.on) == list(first.on)
+
+
+@quick
+@given(situations(), POLICIES)
+def test_planned_again_nobody_moves(
+    situation: tuple[list[Load], list[Carrier]], policy: Policy
+) -> None:
+    loads, carriers = situation
+    first = plan(loads, carriers, policy)
+    assert plan(staying(loads, first), carriers, policy) == first
+
+
+@quick
+@given(loads_of(), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data())
 def test_no_booking_without_a_machine_while_capacity_exists(
-    loads: list[Load], data: st.DataObject
+    loads: list[Load], capacities: list[int], data: st.DataObject
 ) -> None:
     """Whatever the machines carry already, as long as it may move."""
-    kept: list[Load] = []
-    for one in loads:
-        if peak([*kept, one]) <= 4:
-            kept.append(one)
-    first = data.draw(st.integers(0, len(kept)))
-    current = place(kept[:first], CARRIERS, {})
-    assert place(kept, CARRIERS, current).keys() == {x.booking_id for x in kept}
+    carriers = [Carrier(f"vm-{n}", capacity) for n, capacity in enumerate(capacities)]
+    somewhere = st.sampled_from(["", *(c.name for c in carriers)])
+    kept = [replace(x, vm=data.draw(somewhere)) for x in fitting(loads, sum(capacities))]
+    assert not plan(kept, carriers, policy()).unplaced
+
+
+@quick
+@given(loads_of(), fleets(pools=1), st.booleans())
+def test_with_too_few_machines_a_booking_goes_without_only_when_all_are_full(
+    loads: list[Load], carriers: list[Carrier], spot: bool
+) -> None:
+    """Full of those that start earlier, at some moment of it."""
+    found = plan(loads, carriers, policy(spot=spot))
+    order = sorted(loads, key=lambda x: (x.start, x.booking_id))
+    for n, one in enumerate(order):
+        if one.booking_id in found.placed:
+            continue
+        standing = [x for x in order[:n] if x.booking_id in found.placed and x.end > one.start]
+        standard = [c for c in carriers if not c.spot and c.closed <= one.start]
+        assert len(standing) >= sum(c.capacity for c in standard)
+
+
+@quick
+@given(loads_of(), fleets(pools=1))
+def test_standard_machines_could_take_over_what_spot_machines_carry(
+    loads: list[Load], carriers: list[Carrier]
+) -> None:
+    found = plan(loads, carriers, policy(spot=True))
+    for moment in {x.start for x in loads}:
+        running = [x for x in loads if x.start <= moment < x.end and x.booking_id in found.placed]
+        standard = sum(c.capacity for c in carriers if not c.spot and c.closed <= moment)
+        assert len(running) <= standard
+
+
+@quick
+@given(loads_of(), fleets(pools=1))
+def test_without_the_policy_nothing_is_on_spot_machines(
+    loads: list[Load], carriers: list[Carrier]
+) -> None:
+    found = plan(loads, carriers, policy())
+    spot = {c.name for c in carriers if c.spot}
+    assert not spot & set(found.placed.values())
+
+
+@quick
+@given(situations(), POLICIES)
+def test_warm_windows_are_met_as_far_as_there_are_machines(
+    situation: tuple[list[Load], list[Carrier]], policy: Policy
+) -> None:
+    loads, carriers = situation
+    found = plan(loads, carriers, policy)
+    pools = {c.pool for c in carriers}
+    for minute in range(-100, 801, 7):
+        moment = at(minute)
+        wanted = max((w.machines for w in policy.warm if w.start <= moment < w.end), default=0)
+        for pool in pools:
+            may = [c for c in carriers if c.pool == pool and not c.spot and c.closed <= moment]
+            running = sum(
+                any(o.start <= moment < o.end for o in found.on.get(c.name, ())) for c in may
+            )
+            assert running >= min(wanted, len(may))
+
+
+@quick
+@given(loads_of(12))
+def test_bookings_that_could_share_a_machine_never_take_more_than_one_each(
+    loads: list[Load],
+) -> None:
+    """No plan is worse than a machine for each."""
+    carriers = [Carrier(f"vm-{n}", 4) for n in range(12)]
+    found = plan(loads, carriers, policy())
+    together = sum((o.end - o.start for each in found.on.values() for o in each), timedelta())
+    alone = sum((x.end - x.start + timedelta(minutes=45) for x in loads), timedelta())
+    assert together <= alone
+    assert peak(carried(found, loads, "vm-0")) <= 4
