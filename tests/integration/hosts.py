@@ -34,7 +34,7 @@ SECRETS = {
     "SUROGA_JANUS_KEY": "j" * 32,
     "SUROGA_JWT_SECRET": "s" * 32,
 }
-NOT_OURS = ("fleet_tick", "fleet_wake", "bookings_remind", "calendar_sweep")
+NOT_OURS = ("fleet_tick", "fleet_wake", "fleet_drill", "bookings_remind", "calendar_sweep")
 """Functions that begin by themselves and have nothing to do with a race; a test may fire them."""
 
 AHEAD = """
