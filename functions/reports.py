@@ -27,7 +27,7 @@ Tenant = Annotated[str, Field(min_length=1, max_length=200)]
 class UsageQuery(Payload):
     """`month` is this one by default; `tenant`, for operators, all of them."""
 
-    month: Annotated[str, Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")] | None = None
+    month: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")] | None = None
     tenant: Tenant | None = None
 
 

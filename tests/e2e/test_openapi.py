@@ -47,6 +47,7 @@ RULED = {
     "fleet_start",
     "fleet_stop",
     "invites_create",
+    "reports_summary",
     "rooms_availability",
     "rooms_create",
     "rooms_list",

@@ -106,6 +106,7 @@ async def test_the_caller_chooses(door: Door, accept: str, media: str) -> None:
         ("month", {"month": "2026-13"}),
         ("month", {"month": "1999-01"}),
         ("month", {"month": "2026-1"}),
+        ("month", {"month": "20٢٦-10"}),
         ("tenant", {"tenant": ""}),
         ("colour", {"colour": "red"}),
     ],
