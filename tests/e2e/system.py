@@ -105,6 +105,13 @@ class System:
             with error:
                 return error.code, _json(error.read())
 
+    def fetch(self, path: str, token: str) -> str:
+        """What is no JSON."""
+        request = urllib.request.Request(self.url + path)
+        request.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return str(response.read().decode())
+
     async def ask(
         self, method: str, path: str, body: Any = None, token: str = ""
     ) -> tuple[int, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -216,7 +217,7 @@ async def test_nobody_watches_unseen(talk: Talk) -> None:
         await watcher.close()
 
 
-async def test_a_killed_janus_is_back_with_its_room_and_both_pages_without_a_reload(
+async def test_a_killed_machine_gives_its_call_to_another_one_without_a_reload(
     system: System, talk: Talk
 ) -> None:
     path = f"/api/v1/bookings/{talk.booking['booking_id']}"
@@ -232,7 +233,21 @@ async def test_a_killed_janus_is_back_with_its_room_and_both_pages_without_a_rel
         talk.booking["room_id"],
         talk.booking["password"],
     )
-    assert system.janus() != [janus]
+    assert janus not in system.janus()
+    number = talk.booking["booking_id"]
+    (moved,) = [e for e in system.events("booking.moved") if e["booking_id"] == number]
+    assert moved["vm"] != moved["before"]
+    assert await _drawn(system) >= {str(number), moved["vm"], moved["before"]}
+
+
+async def _drawn(system: System) -> set[str]:
+    """The words of the plan's picture."""
+    body = {"user": "olga", "roles": ["operator"]}
+    _, olga = await system.ask("POST", "/api/v1/auth/token", body)
+    picture = await asyncio.to_thread(
+        system.fetch, "/api/v1/fleet/plan.svg", str(olga["access_token"])
+    )
+    return set(re.findall(r"[\w-]+", picture))
 
 
 async def test_hanging_up_ends_the_call_and_ending_for_all_frees_the_machine(
