@@ -22,44 +22,51 @@ def assign(
     Repeated until nothing changes: so a plan of what has been planned is the same.
     """
     empty = Packing(jobs, homes, machines, terms)
-    fresh: dict[tuple[int, ...], list[int]] = {}
+    round_ = _Round(empty, homes, order)
     while True:
-        where = _Round(empty, homes, order, fresh).best()
-        if all(m in (NOWHERE, home) for home, m in zip(homes, where, strict=True)):
-            return where
-        homes = where
+        found = round_.best()
+        if all(m in (NOWHERE, home) for home, m in zip(homes, found.where, strict=True)):
+            return found.where
+        homes = list(found.where)
+        if _fixed(empty.jobs, homes) == round_.fixed:
+            round_.go_on(found)
+        else:
+            round_ = _Round(empty, homes, order)
+
+
+def _fixed(jobs: Sequence[Job], homes: Sequence[int]) -> list[int]:
+    return [j for j, job in enumerate(jobs) if job.pinned and homes[j] != NOWHERE]
 
 
 class _Round:
-    """`fresh`: what a start from nothing gave, by the jobs that were fixed."""
-
-    def __init__(
-        self,
-        empty: Packing,
-        homes: Sequence[int],
-        order: Sequence[int],
-        fresh: dict[tuple[int, ...], list[int]],
-    ) -> None:
-        self.homes, self.order, self.fresh = homes, order, fresh
-        self.machines = empty.machines
-        self.fixed = [j for j, job in enumerate(empty.jobs) if job.pinned and homes[j] != NOWHERE]
+    def __init__(self, empty: Packing, homes: Sequence[int], order: Sequence[int]) -> None:
+        self.homes, self.order, self.machines = homes, order, empty.machines
+        self.fixed = _fixed(empty.jobs, homes)
         self.begin = empty.copy()
         self.begin.homes = homes
         for j in self.fixed:
             self.begin.put(j, homes[j])
         self.admitted = self._admit(self.begin)
+        self._found: Packing | None = None
+        self._from_nothing: list[int] = []
 
-    def best(self) -> list[int]:
+    def go_on(self, found: Packing) -> None:
+        """From what the last round found, as if that were where the jobs are. Nothing has to be
+        done again that would be the same."""
+        self.homes = self.begin.homes = found.homes = list(found.where)
+        self._found = None if self._missing(found) else found
+
+    def best(self) -> Packing:
         """Staying is tried first, and a fresh start only when that leaves something to wish."""
         kept = None
         if any(self.homes[j] != NOWHERE for j in self.admitted):
             kept = self._kept()
             if self._good(kept):
-                return kept.where
+                return kept
         fresh = self._fresh()
         if self._missing(fresh) and (kept is None or self._missing(kept)):
             fresh = min(fresh, self._by_start(), key=self._score)
-        return min(kept or fresh, fresh, key=self._score).where
+        return min(kept, fresh, key=self._score) if kept else fresh
 
     def _admit(self, packing: Packing) -> list[int]:
         """Those for which there is capacity, earlier starts first; and tells which of them could
@@ -76,6 +83,8 @@ class _Round:
         return admitted
 
     def _kept(self) -> Packing:
+        if self._found:
+            return self._inserted(self._found, [])
         packing = self.begin.copy()
         rest = []
         for j in self.admitted:
@@ -91,14 +100,13 @@ class _Round:
 
     def _fresh(self) -> Packing:
         packing = self.begin.copy()
-        key = tuple(self.fixed)
-        if key in self.fresh:
+        if self._from_nothing:
             for j in self.admitted:
-                if self.fresh[key][j] != NOWHERE:
-                    packing.put(j, self.fresh[key][j])
+                if self._from_nothing[j] != NOWHERE:
+                    packing.put(j, self._from_nothing[j])
         else:
             tracks.pack(packing, self.admitted, self.order)
-            self.fresh[key] = list(packing.where)
+            self._from_nothing = list(packing.where)
         if any(home != NOWHERE for home in self.homes):
             _relabel(packing)
         return self._inserted(packing, [j for j in self.admitted if packing.where[j] == NOWHERE])

@@ -188,8 +188,8 @@ class Packing:
     ) -> tuple[int, int | None]:
         """Of the segments from k on, with the gap before each busy one; and until when it is
         busy."""
-        points, total = self.points, 0
-        for n, start, end in zip(inside, points[k:], points[k + 1 :], strict=False):
+        points, total = self.points[k : k + len(inside) + 1], 0
+        for n, start, end in zip(inside, points, points[1:], strict=False):
             if n > floor:
                 total += end - start
                 if before != start:

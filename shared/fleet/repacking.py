@@ -12,8 +12,9 @@ MOVE = 10 * _MINUTE
 LITTLE = _MINUTE
 """What is not worth the search."""
 PASSES = 3
-BUDGET = 500
-"""Exchanges that are looked at, and half as many as there are jobs. More find little more."""
+BUDGET = 300
+"""Looks at another machine or job, and a quarter as many as there are jobs. More find little more:
+those that spare most come first."""
 
 
 def insert(packing: Packing, job: int, order: Sequence[int]) -> bool:
@@ -37,7 +38,7 @@ def improve(packing: Packing, jobs: Sequence[int], order: Sequence[int]) -> None
 class _Improver:
     def __init__(self, packing: Packing, jobs: frozenset[int], order: Sequence[int]) -> None:
         self.packing, self.jobs, self.order = packing, jobs, order
-        self.budget = BUDGET + len(jobs) // 2
+        self.budget = BUDGET + len(jobs) // 4
 
     def hopeful(self, job: int) -> bool:
         """Whether there can be a gain: the quick question, for all."""
@@ -60,12 +61,13 @@ class _Improver:
         packing = self.packing
         here = packing.where[job]
         gain = self.gain(job)
-        if gain <= 0:
+        if gain <= 0 or self.budget < 0:
             return False
         extra = self._leaving(job)
         costs = {
             m: packing.cost(job, m) + self._away(job, m) - extra for m in self._others(job, here)
         }
+        self.budget -= len(costs)
         cheaper = [m for m, cost in costs.items() if cost < gain]
         fitting = [m for m in cheaper if packing.room(job, m)]
         if fitting:

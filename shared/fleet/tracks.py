@@ -33,7 +33,8 @@ def pack(packing: Packing, jobs: Sequence[int], order: Sequence[int]) -> list[in
 
 class _Packer:
     """`left` are the jobs without a machine, by their ends. For each segment, `waiting` is how many
-    of those there are, and `room` what the machines that have not been filled can take."""
+    of those there are, and `room` what the machines that have not been filled can take: `spare`
+    everywhere, on those that carry nothing yet, and `room` on the others."""
 
     def __init__(self, packing: Packing, jobs: Sequence[int], order: Sequence[int]) -> None:
         self.packing = packing
@@ -45,12 +46,15 @@ class _Packer:
             change[packing.first[j]] += 1
             change[packing.last[j]] -= 1
         self.waiting = list(accumulate(change))[:-1]
-        self.room = [0] * packing.segments
+        self.spare, self.room = 0, [0] * packing.segments
         for machine in order:
             self._make_room(machine, 1)
 
     def _make_room(self, machine: int, sign: int) -> None:
         capacity, used = self.packing.machines[machine].capacity, self.packing.used[machine]
+        if not any(used):
+            self.spare += sign * capacity
+            return
         free = [sign * (capacity - u) if u < capacity else 0 for u in used]
         self.room = [n + f for n, f in zip(self.room, free, strict=True)]
 
@@ -85,14 +89,14 @@ class _Packer:
         Its time; more where it would take another machine; and NEVER where there is none.
         """
         top = self.packing.machines[machine].capacity
-        dear = top + 1
+        dear, all_room = top + 1, self.spare + top
         used = self.packing.used[machine]
         columns = zip(self.widths, self.waiting, self.room, others, used, strict=True)
         costs = [
             0
             if not n or u >= top
             else NEVER
-            if n >= r + top - u
+            if n >= r + all_room - u
             else w * dear
             if n >= o + top - u
             else w
