@@ -64,12 +64,11 @@ class _Packer:
         capacity, shared = packing.machines[machine].capacity, any(packing.used[machine])
         may = [j for j in self.left if packing.allowed(j, machine)]
         spans = [(packing.first[j], packing.last[j], j) for j in may]
-        # What the others carry when the jobs that are left share the fewest machines.
-        others = [(n - 1) // capacity * capacity for n in self.waiting]
+        idle = self._idle(machine)
         for _ in range(capacity):
             if shared:
                 spans = [span for span in spans if packing.room(span[2], machine)]
-            row = set(_row(spans, self._idle(machine, others)))
+            row = set(_row(spans, idle))
             if not row:
                 break
             for _, _, j in sorted(row):
@@ -83,24 +82,24 @@ class _Packer:
         a, b = packing.first[job], packing.last[job]
         waiting[a:b] = [n - 1 for n in waiting[a:b]]
 
-    def _idle(self, machine: int, others: Sequence[int]) -> list[int]:
+    def _idle(self, machine: int) -> list[int]:
         """What it costs, from the first segment up to each point, when a track idles all the time.
 
-        Its time; more where it would take another machine; and NEVER where there is none.
+        Its time; more where it would take another machine; and NEVER where there is none. It holds
+        for all tracks of a machine, as what one takes has its place and waits no longer. Where
+        nothing waits or the machine is full it does not matter.
         """
-        top = self.packing.machines[machine].capacity
-        dear, all_room = top + 1, self.spare + top
-        used = self.packing.used[machine]
-        columns = zip(self.widths, self.waiting, self.room, others, used, strict=True)
+        capacity, used = self.packing.machines[machine].capacity, self.packing.used[machine]
+        dear, room = capacity + 1, self.spare + capacity
+        columns = zip(self.widths, self.waiting, self.room, used, strict=True)
         costs = [
-            0
-            if not n or u >= top
-            else NEVER
-            if n >= r + all_room - u
+            NEVER
+            if n + u >= r + room
+            # When those that wait share the fewest machines, the others are full.
             else w * dear
-            if n >= o + top - u
+            if n + u >= (n - 1) // capacity * capacity + capacity
             else w
-            for w, n, r, o, u in columns
+            for w, n, r, u in columns
         ]
         return list(accumulate(costs, initial=0))
 
