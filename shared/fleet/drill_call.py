@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from shared.fleet.drill_rows import Drill, Step
+from shared.fleet.drill_rows import Drill
+from shared.fleet.drill_terms import Step
 from shared.fleet.models import Vm
 from shared.janus.keys import room_secret
 from shared.janus.port import JanusError, JanusFactory, RoomSpec

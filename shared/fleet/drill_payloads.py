@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from shared.fleet.drill_rows import Drill, Drilled, Outcome, Phase, Step
+from shared.fleet.drill_terms import Outcome, Phase, Step
 from shared.platform.payload import Payload, Utc
+
+if TYPE_CHECKING:
+    from shared.fleet.drill_rows import Drill, Drilled
 
 
 class DrillCreate(Payload):

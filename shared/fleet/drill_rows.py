@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
+from shared.fleet.drill_terms import Outcome, Phase, Step
 from shared.fleet.models import EPOCH
 from shared.platform.clock import iso, parse
 from shared.platform.tables import Row, Value
@@ -16,20 +16,6 @@ from shared.platform.tables import Row, Value
 MOST_RESULTS = 10
 MOST_REASON = 300
 """Characters: with so many each, the results fit the property of a row several times over."""
-
-Outcome = Literal["ok", "failed", "broken_off"]
-
-Step = Literal["start", "ready", "room", "join", "destroy", "deallocate"]
-
-
-class Phase(StrEnum):
-    """RESTING: none is under way. STARTING: a machine was asked for. REHEARSING: a call is being
-    rehearsed there. STOPPING: it is no longer asked for, and seen off."""
-
-    RESTING = "resting"
-    STARTING = "starting"
-    REHEARSING = "rehearsing"
-    STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True)

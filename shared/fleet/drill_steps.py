@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from shared.events.catalogue import Audit, EventType
 from shared.fleet.drill_book import BY, DrillBook, released
 from shared.fleet.drill_call import DrillCall
-from shared.fleet.drill_rows import Drill, Outcome, Phase
+from shared.fleet.drill_rows import Drill
+from shared.fleet.drill_terms import Outcome, Phase
 from shared.fleet.idle import Idle
 from shared.fleet.models import Fleet, Vm, VmState
 from shared.platform import logs

@@ -169,12 +169,17 @@ class Reconciler:
         await self._incidents.update(fleet, detect(situation, self._settings), FOUND)
 
     def _plan(self, seen: Seen) -> Plan:
+        """Bookings stay where they are; only when one would find no place those move that may."""
         now, settings = seen.now, self._settings
-        return plan(
-            demand.loads(seen.claims, seen.fleet, settings, now),
-            demand.carriers(seen.fleet, seen.machines, now),
-            policy_of(settings, now, now + demand.ahead(settings)),
-        )
+        carriers = demand.carriers(seen.fleet, seen.machines, now)
+        policy = policy_of(settings, now, now + demand.ahead(settings))
+
+        def planned(*, settled: bool) -> Plan:
+            loads = demand.loads(seen.claims, seen.fleet, settings, now, settled=settled)
+            return plan(loads, carriers, policy)
+
+        settled = planned(settled=True)
+        return planned(settled=False) if settled.unplaced else settled
 
     async def _persist(
         self, fleet: Fleet, due: Mapping[int, Claim], plan: Plan
