@@ -181,13 +181,13 @@ def test_warm_windows_are_met_as_far_as_there_are_machines(
 
 @quick
 @given(loads_of(12))
-def test_bookings_that_could_share_a_machine_never_take_more_than_one_each(
+def test_sharing_machines_takes_no_more_than_one_for_each(
     loads: list[Load],
 ) -> None:
-    """No plan is worse than a machine for each."""
+    """A start that is spared may cost as much as what is bridged."""
     carriers = [Carrier(f"vm-{n}", 4) for n in range(12)]
     found = plan(loads, carriers, policy())
     together = sum((o.end - o.start for each in found.on.values() for o in each), timedelta())
-    alone = sum((x.end - x.start + timedelta(minutes=45) for x in loads), timedelta())
+    alone = sum((x.end - x.start + timedelta(minutes=45 + 15) for x in loads), timedelta())
     assert together <= alone
     assert peak(carried(found, loads, "vm-0")) <= 4
