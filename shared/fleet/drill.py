@@ -18,8 +18,8 @@ from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.fleet.compute import Compute, ComputeError, Machine, Power
 from shared.fleet.drill_book import BY, DrillBook
 from shared.fleet.drill_rows import Drill, Drilled
-from shared.fleet.drill_terms import Phase
 from shared.fleet.drill_steps import BY_HAND, LIMIT, DrillSteps
+from shared.fleet.drill_terms import Phase
 from shared.fleet.idle import Idle
 from shared.fleet.models import Fleet, Vm, VmState
 from shared.fleet.store import write
