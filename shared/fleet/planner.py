@@ -3,25 +3,21 @@ gives the same plan; and a plan of what has been planned changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from shared.fleet import policy as told
 from shared.fleet.assignment import assign
 from shared.fleet.models import EPOCH
 from shared.fleet.ontime import Piece, Reserve, joined, warmed
 from shared.fleet.packing import NOWHERE, Job, Machine, Terms
-from shared.platform.intervals import peak
+from shared.fleet.policy import Carrier, Cause, Load, OnTime, Plan, Policy
 
 _MICROSECOND = timedelta(microseconds=1)
-_CARRIES = frozenset({told.Cause.BOOKINGS})
-_HELD = frozenset({told.Cause.HOLD})
+_CARRIES = frozenset({Cause.BOOKINGS})
+_HELD = frozenset({Cause.HOLD})
 
 
-def plan(
-    loads: Collection[told.Load], carriers: Sequence[told.Carrier], policy: told.Policy
-) -> told.Plan:
+def plan(loads: Collection[Load], carriers: Sequence[Carrier], policy: Policy) -> Plan:
     """Spends as few machine-hours as it finds out quickly; docs/developer.md has the figures.
 
     A booking leaves its machine only to make room or where that spares more than a few minutes of
@@ -30,9 +26,9 @@ def plan(
     """
     terms = Terms(_whole(policy.lead), _whole(policy.margin), _whole(policy.bridge))
     by_name = {c.name: c for c in carriers}
-    pools: dict[int, list[told.Load]] = {c.pool: [] for c in carriers}
+    pools: dict[int, list[Load]] = {c.pool: [] for c in carriers}
     placed: dict[int, str] = {}
-    on: dict[str, Sequence[told.OnTime]] = {}
+    on: dict[str, Sequence[OnTime]] = {}
     for load in loads:
         # A running call counts where it is, in whichever pool.
         pool = by_name[load.vm].pool if load.pinned and load.vm in by_name else load.pool
@@ -43,15 +39,15 @@ def plan(
         on |= pool_of.on_time()
     order = sorted(loads, key=lambda load: (load.start, load.booking_id))
     unplaced = [load.booking_id for load in order if load.booking_id not in placed]
-    return told.Plan(placed, unplaced, dict(sorted(on.items())))
+    return Plan(placed, unplaced, dict(sorted(on.items())))
 
 
 class _Pool:
     def __init__(
         self,
-        loads: Sequence[told.Load],
-        carriers: Sequence[told.Carrier],
-        policy: told.Policy,
+        loads: Sequence[Load],
+        carriers: Sequence[Carrier],
+        policy: Policy,
         terms: Terms,
     ) -> None:
         self.carriers = sorted(carriers, key=lambda c: c.name)
@@ -63,7 +59,7 @@ class _Pool:
         self.homes = [self._home(load) for load in order]
         self.carried: list[list[Job]] = [[] for _ in self.machines]
 
-    def _machine(self, carrier: told.Carrier) -> Machine:
+    def _machine(self, carrier: Carrier) -> Machine:
         busy = [self._as_booking(_at(h.start), _at(h.end)) for h in carrier.holds]
         if _needed(carrier):
             needed = _at(carrier.needed_until)
@@ -79,7 +75,7 @@ class _Pool:
         last = end - self.terms.margin
         return min(start + self.terms.lead, last - 1), last
 
-    def _home(self, load: told.Load) -> int:
+    def _home(self, load: Load) -> int:
         """NOWHERE also where it may not be."""
         home = self.index.get(load.vm, NOWHERE)
         if home == NOWHERE or load.pinned:
@@ -125,7 +121,7 @@ class _Pool:
         usable = (number for number, m in enumerate(self.machines) if m.usable)
         return sorted(usable, key=rank)
 
-    def on_time(self) -> dict[str, list[told.OnTime]]:
+    def on_time(self) -> dict[str, list[OnTime]]:
         """After `place`."""
         on = {
             carrier.name: joined(self._pieces(carrier, jobs), self.terms.bridge)
@@ -137,7 +133,7 @@ class _Pool:
             on = warmed(on, reserves, windows, self.terms.bridge)
         return {name: [_told(piece) for piece in pieces] for name, pieces in on.items() if pieces}
 
-    def _pieces(self, carrier: told.Carrier, jobs: Sequence[Job]) -> Iterator[Piece]:
+    def _pieces(self, carrier: Carrier, jobs: Sequence[Job]) -> Iterator[Piece]:
         lead, margin = self.terms.lead, self.terms.margin
         for job in jobs:
             yield Piece(job.start - lead, job.end + margin, _CARRIES)
@@ -148,12 +144,12 @@ class _Pool:
             yield Piece(needed, needed + margin, _CARRIES)
 
 
-def _job(load: told.Load) -> Job:
+def _job(load: Load) -> Job:
     start = _at(load.start)
     return Job(load.booking_id, start, max(_at(load.end), start + 1), load.pinned)
 
 
-def _needed(carrier: told.Carrier) -> bool:
+def _needed(carrier: Carrier) -> bool:
     """Whether it is on for the margin after a booking. One that is off is not started for that."""
     return carrier.on and carrier.needed_until > EPOCH
 
@@ -166,72 +162,6 @@ def _whole(duration: timedelta) -> int:
     return duration // _MICROSECOND
 
 
-def _told(piece: Piece) -> told.OnTime:
+def _told(piece: Piece) -> OnTime:
     start, end = (EPOCH + p * _MICROSECOND for p in (piece.start, piece.end))
-    return told.OnTime(start, end, piece.causes)
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """A booking that needs a machine during [start, end). `pinned` to where it is: its call is
-    running, or could be at any moment."""
-
-    booking_id: int
-    start: datetime
-    end: datetime
-    pinned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """A machine that can be used; `on` when it runs already, which makes it preferred."""
-
-    name: str
-    capacity: int
-    on: bool
-
-
-def place(
-    loads: Collection[Load], carriers: Sequence[Carrier], current: Mapping[int, str]
-) -> dict[int, str]:
-    """booking → machine. A booking that is missing in the answer finds no place.
-
-    Bookings stay where they are. Only when one would find no place are those moved that may be:
-    taken in the order of their starts, an interval set that fits the pool fits its machines.
-    """
-    known = {c.name for c in carriers}
-    kept = {n: vm for n, vm in current.items() if vm in known}
-    plan = _fill(loads, carriers, kept)
-    if len(plan) < len(loads):
-        pinned = {load.booking_id for load in loads if load.pinned}
-        moved = _fill(loads, carriers, {n: vm for n, vm in kept.items() if n in pinned})
-        plan = moved if len(moved) > len(plan) else plan
-    return plan
-
-
-def _fill(
-    loads: Iterable[Load], carriers: Sequence[Carrier], fixed: Mapping[int, str]
-) -> dict[int, str]:
-    order = sorted(loads, key=lambda load: (load.start, load.booking_id))
-    carried: dict[str, list[Load]] = {c.name: [] for c in carriers}
-    plan = {load.booking_id: fixed[load.booking_id] for load in order if load.booking_id in fixed}
-    for load in order:
-        if load.booking_id in plan:
-            carried[plan[load.booking_id]].append(load)
-    for load in order:
-        if load.booking_id in plan:
-            continue
-        best = _best(load, carriers, carried)
-        if best:
-            plan[load.booking_id] = best
-            carried[best].append(load)
-    return plan
-
-
-def _best(
-    load: Load, carriers: Sequence[Carrier], carried: Mapping[str, Sequence[Load]]
-) -> str | None:
-    """A running machine before one that is off, a fuller one before an emptier."""
-    fits = [c for c in carriers if peak(carried[c.name], load.start, load.end) < c.capacity]
-    fits.sort(key=lambda c: (not (c.on or carried[c.name]), -len(carried[c.name]), c.name))
-    return fits[0].name if fits else None
+    return OnTime(start, end, piece.causes)

@@ -41,7 +41,7 @@ class Carrier:
     `on`: it runs or starts already, which makes it preferred. `closed` until then (a person has
     excluded it): a booking that begins before is not put there, and one that is there and not
     pinned leaves. `holds`: it stays on then, whatever it carries. `needed_until`: the end of the
-    last booking that it carried, for the margin.
+    last booking that it carried, for the margin; of no consequence when it is not `on`.
     """
 
     name: str
@@ -56,7 +56,8 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """At least so many machines are on during this time, whether bookings need them or not."""
+    """At least so many standard machines of each pool are on during this time, whether bookings
+    need them or not."""
 
     start: datetime
     end: datetime
