@@ -273,7 +273,9 @@ def _jsep(connection: RTCPeerConnection) -> dict[str, str]:
 
 
 async def main() -> None:
-    logging.getLogger("aioice").setLevel(logging.ERROR)
+    # They tell of connections that we close while they still open.
+    for library in ("aioice", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     ticket = Ticket(**json.loads(sys.stdin.readline()))
     async with aiohttp.ClientSession() as http:
         call = Call(ticket)
@@ -281,6 +283,8 @@ async def main() -> None:
             print(json.dumps({"joined": await call.begin(http)}), flush=True)
             while await asyncio.to_thread(sys.stdin.readline):
                 print(json.dumps(asdict(await call.counts())), flush=True)
+        except TimeoutError:
+            sys.exit(f"a call did not begin: no answer or no media for {PATIENCE:.0f} s")
         finally:
             await call.end()
 

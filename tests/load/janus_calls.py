@@ -37,6 +37,10 @@ _PATIENCE = 60.0
 _FIRST_ROOM = 1000
 
 
+class CallEnded(Exception):
+    """By itself; it has said why on stderr."""
+
+
 class LightCall:
     """A call in a process of its own, so that one that is late makes no other one late."""
 
@@ -77,7 +81,7 @@ class LightCall:
         async with asyncio.timeout(_PATIENCE):
             line = await self._process.stdout.readline()
         if not line:
-            raise RuntimeError("a call ended by itself: see its error above")
+            raise CallEnded
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -165,13 +169,19 @@ async def bench(kbit: int, clip_seconds: int = 10, settle: float = SETTLE) -> As
 
 
 async def measure(numbers: Sequence[int], seconds: float, kbit: int) -> list[Level]:
-    """Levels grow, on one Janus; the first is Janus without a call."""
+    """Levels grow, on one Janus; the first is Janus without a call. Ends with a level that this
+    machine was too full for: more calls would tell no more."""
     levels = []
     async with bench(kbit) as one:
         print(HEAD, flush=True)
         for calls in (0, *sorted(set(numbers))):
-            levels.append(await one.level(calls, seconds))
+            try:
+                levels.append(await one.level(calls, seconds))
+            except CallEnded:
+                break
             print(row(levels[-1]), flush=True)
+            if not levels[-1].counts:
+                break
     return levels
 
 
