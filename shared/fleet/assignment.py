@@ -15,14 +15,19 @@ def assign(
     machines: Sequence[Machine],
     order: Sequence[int],
     terms: Terms,
+    *,
+    quick: bool = False,
 ) -> list[int]:
     """The machine of each job, or NOWHERE. Jobs are sorted by their starts; `homes` is where they
     are now; the machines that are first in `order` are preferred.
 
-    Repeated until nothing changes: so a plan of what has been planned is the same.
+    Repeated until nothing changes: so a plan of what has been planned is the same. With `quick`
+    each gets the best place as it comes; only if one finds none is more tried.
     """
     empty = Packing(jobs, homes, machines, terms)
     round_ = _Round(empty, homes, order)
+    if quick and (found := round_.as_they_come()):
+        return found.where
     while True:
         found = round_.best()
         if all(m in (NOWHERE, home) for home, m in zip(homes, found.where, strict=True)):
@@ -82,9 +87,20 @@ class _Round:
         packing.spot_ok = [min(spare[a:b]) >= 0 for a, b in spans]
         return admitted
 
+    def as_they_come(self) -> Packing | None:
+        """Those that have a home stay there; None when one finds no place."""
+        packing, rest = self._stayed()
+        for j in rest:
+            repacking.insert(packing, j, self.order)
+        return None if self._missing(packing) else packing
+
     def _kept(self) -> Packing:
         if self._found:
             return self._inserted(self._found, [])
+        return self._inserted(*self._stayed())
+
+    def _stayed(self) -> tuple[Packing, list[int]]:
+        """And those that could not."""
         packing = self.begin.copy()
         rest = []
         for j in self.admitted:
@@ -93,7 +109,7 @@ class _Round:
                 packing.put(j, home)
             else:
                 rest.append(j)
-        return self._inserted(packing, rest)
+        return packing, rest
 
     def _by_start(self) -> Packing:
         return self._inserted(self.begin.copy(), self.admitted)

@@ -62,19 +62,9 @@ def over(
     return gone
 
 
-def loads(
-    claims: Sequence[Claim],
-    fleet: Fleet,
-    settings: Settings,
-    now: datetime,
-    *,
-    settled: bool = False,
-) -> list[Load]:
-    """As the calendar counts: those who stay on after the end take nobody's place.
-
-    A call that may be running is pinned to its machine; with `settled` every booking is that has
-    one, unless people want it to leave.
-    """
+def loads(claims: Sequence[Claim], fleet: Fleet, settings: Settings, now: datetime) -> list[Load]:
+    """As the calendar counts: those who stay on after the end take nobody's place. A call that may
+    be running is pinned to its machine."""
     opens = settings.join_early
     found = []
     for claim in claims:
@@ -82,14 +72,13 @@ def loads(
             continue
         placement = fleet.placements.get(claim.booking_id)
         vm = placement.vm if placement else ""
-        stays = settled and fleet.override(vm).exclude_until <= claim.start
         found.append(
             Load(
                 claim.booking_id,
                 claim.start,
                 claim.end,
                 vm=vm,
-                pinned=vm != "" and (claim.start - opens <= now or stays),
+                pinned=vm != "" and claim.start - opens <= now,
                 pool=fleet.pool,
             )
         )

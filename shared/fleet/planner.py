@@ -17,12 +17,21 @@ _CARRIES = frozenset({Cause.BOOKINGS})
 _HELD = frozenset({Cause.HOLD})
 
 
-def plan(loads: Collection[Load], carriers: Sequence[Carrier], policy: Policy) -> Plan:
+def plan(
+    loads: Collection[Load],
+    carriers: Sequence[Carrier],
+    policy: Policy,
+    *,
+    quick: bool = False,
+) -> Plan:
     """Spends as few machine-hours as it finds out quickly; docs/developer.md has the figures.
 
     A booking leaves its machine only to make room or where that spares more than a few minutes of
     a machine. Where capacity is short, those that start earlier are placed. On spot machines there
     are never bookings that the standard ones could not take over, whatever happens at that moment.
+
+    `quick`: for who plans again each minute. All that have a machine stay there, and the others get
+    the best place as they come, earlier starts first; more is done only when one finds none.
     """
     terms = Terms(_whole(policy.lead), _whole(policy.margin), _whole(policy.bridge))
     by_name = {c.name: c for c in carriers}
@@ -35,7 +44,7 @@ def plan(loads: Collection[Load], carriers: Sequence[Carrier], policy: Policy) -
         pools.setdefault(pool, []).append(load)
     for number, inside in pools.items():
         pool_of = _Pool(inside, [c for c in carriers if c.pool == number], policy, terms)
-        placed |= pool_of.place()
+        placed |= pool_of.place(quick=quick)
         on |= pool_of.on_time()
     order = sorted(loads, key=lambda load: (load.start, load.booking_id))
     unplaced = [load.booking_id for load in order if load.booking_id not in placed]
@@ -83,13 +92,14 @@ class _Pool:
         machine = self.machines[home]
         return home if machine.usable and _at(load.start) >= machine.closed else NOWHERE
 
-    def place(self) -> dict[int, str]:
+    def place(self, *, quick: bool) -> dict[int, str]:
         placed: dict[int, str] = {}
         if not self.machines:
             return placed
         for first, last in self._stretches():
             jobs, homes = self.jobs[first:last], self.homes[first:last]
-            where = assign(jobs, homes, self.machines, self._order(jobs, first == 0), self.terms)
+            order = self._order(jobs, first == 0)
+            where = assign(jobs, homes, self.machines, order, self.terms, quick=quick)
             for job, machine in zip(jobs, where, strict=True):
                 if machine != NOWHERE:
                     placed[job.booking_id] = self.machines[machine].name

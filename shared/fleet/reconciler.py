@@ -171,15 +171,14 @@ class Reconciler:
     def _plan(self, seen: Seen) -> Plan:
         """Bookings stay where they are; only when one would find no place those move that may."""
         now, settings = seen.now, self._settings
-        carriers = demand.carriers(seen.fleet, seen.machines, now)
-        policy = policy_of(settings, now, now + demand.ahead(settings))
-
-        def planned(*, settled: bool) -> Plan:
-            loads = demand.loads(seen.claims, seen.fleet, settings, now, settled=settled)
-            return plan(loads, carriers, policy)
-
-        settled = planned(settled=True)
-        return planned(settled=False) if settled.unplaced else settled
+        until = now + demand.ahead(settings)
+        near = [claim for claim in seen.claims if claim.start < until]
+        return plan(
+            demand.loads(near, seen.fleet, settings, now),
+            demand.carriers(seen.fleet, seen.machines, now),
+            policy_of(settings, now, until),
+            quick=True,
+        )
 
     async def _persist(
         self, fleet: Fleet, due: Mapping[int, Claim], plan: Plan
@@ -248,6 +247,7 @@ class Reconciler:
             on=bool(causes),
             gone=machine in seen.gone,
             start=override.held(seen.now) or bool(causes & {Cause.WARM, Cause.HOLD}),
+            elsewhere=[p for p in wanted.values() if p.vm != machine.name],
         )
 
     async def _isolated(self, task: Task) -> Outcome:

@@ -75,12 +75,14 @@ def situations(draw: st.DrawFn) -> tuple[list[Load], list[Carrier]]:
 
 
 @quick
-@given(situations(), POLICIES)
-def test_what_every_plan_keeps(situation: tuple[list[Load], list[Carrier]], policy: Policy) -> None:
+@given(situations(), POLICIES, st.booleans())
+def test_what_every_plan_keeps(
+    situation: tuple[list[Load], list[Carrier]], policy: Policy, hasty: bool
+) -> None:
     """Never above capacity, never off when needed, no gap that should be bridged; and those that
     are pinned stay."""
     loads, carriers = situation
-    found = plan(loads, carriers, policy)
+    found = plan(loads, carriers, policy, quick=hasty)
     check(found, loads, carriers, policy)
     names = {c.name for c in carriers}
     for one in loads:
@@ -111,24 +113,37 @@ def test_planned_again_nobody_moves(
 
 
 @quick
-@given(loads_of(), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data())
+@given(situations(), POLICIES)
+def test_in_haste_whoever_has_a_machine_stays_there_unless_one_finds_no_place(
+    situation: tuple[list[Load], list[Carrier]], policy: Policy
+) -> None:
+    """And who has a place after that keeps it the next time."""
+    loads, carriers = situation
+    first = plan(loads, carriers, policy, quick=True)
+    again = plan(staying(loads, first), carriers, policy, quick=True)
+    if not first.unplaced:
+        assert again.placed == first.placed
+
+
+@quick
+@given(loads_of(), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data(), st.booleans())
 def test_no_booking_without_a_machine_while_capacity_exists(
-    loads: list[Load], capacities: list[int], data: st.DataObject
+    loads: list[Load], capacities: list[int], data: st.DataObject, hasty: bool
 ) -> None:
     """Whatever the machines carry already, as long as it may move."""
     carriers = [Carrier(f"vm-{n}", capacity) for n, capacity in enumerate(capacities)]
     somewhere = st.sampled_from(["", *(c.name for c in carriers)])
     kept = [replace(x, vm=data.draw(somewhere)) for x in fitting(loads, sum(capacities))]
-    assert not plan(kept, carriers, policy()).unplaced
+    assert not plan(kept, carriers, policy(), quick=hasty).unplaced
 
 
 @quick
-@given(loads_of(), fleets(pools=1), st.booleans())
+@given(loads_of(), fleets(pools=1), st.booleans(), st.booleans())
 def test_with_too_few_machines_a_booking_goes_without_only_when_all_are_full(
-    loads: list[Load], carriers: list[Carrier], spot: bool
+    loads: list[Load], carriers: list[Carrier], spot: bool, hasty: bool
 ) -> None:
     """Full of those that start earlier, at some moment of it."""
-    found = plan(loads, carriers, policy(spot=spot))
+    found = plan(loads, carriers, policy(spot=spot), quick=hasty)
     order = sorted(loads, key=lambda x: (x.start, x.booking_id))
     for n, one in enumerate(order):
         if one.booking_id in found.placed:
@@ -139,11 +154,11 @@ def test_with_too_few_machines_a_booking_goes_without_only_when_all_are_full(
 
 
 @quick
-@given(loads_of(), fleets(pools=1))
+@given(loads_of(), fleets(pools=1), st.booleans())
 def test_standard_machines_could_take_over_what_spot_machines_carry(
-    loads: list[Load], carriers: list[Carrier]
+    loads: list[Load], carriers: list[Carrier], hasty: bool
 ) -> None:
-    found = plan(loads, carriers, policy(spot=True))
+    found = plan(loads, carriers, policy(spot=True), quick=hasty)
     for moment in {x.start for x in loads}:
         running = [x for x in loads if x.start <= moment < x.end and x.booking_id in found.placed]
         standard = sum(c.capacity for c in carriers if not c.spot and c.closed <= moment)
