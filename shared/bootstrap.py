@@ -110,21 +110,40 @@ class Services:
     def __init__(self, settings: Settings, ports: Ports, session: Any = None) -> None:
         self.settings = settings
         self.ports = ports
-        clock, janus_key = ports.clock, settings.janus_key.get_secret_value()
-        ids = Ids(clock, ports.random)
-        outbox = Outbox(ports.tables, ports.queues, clock, ids)
-        crypto = Crypto(settings.encryption_keys.get_secret_value())
-        self.keys = Keys(ports.tables, crypto, clock)
-        self.audit = AuditTrail(AuditStore(ports.tables), settings, clock)
-        rooms = Rooms(ports.tables, outbox, crypto, clock, ids)
-        calendar = Calendar(ports.tables, outbox, clock)
+        self._ids = Ids(ports.clock, ports.random)
+        self._outbox = Outbox(ports.tables, ports.queues, ports.clock, self._ids)
+        self._crypto = Crypto(settings.encryption_keys.get_secret_value())
+        self._janus_key = settings.janus_key.get_secret_value()
+        self._make_entrance(session)
+        self._make_bookings()
+        self._make_fleet()
+        self._make_drills()
+        self._make_calls()
+        self._make_reports()
+        self.operators = OperatorMessages(ports.messenger, ports.queues, settings, ports.clock)
+        self._make_relay()
+
+    def _make_entrance(self, session: Any) -> None:
+        settings, clock, tables = self.settings, self.ports.clock, self.ports.tables
+        self.keys = Keys(tables, self._crypto, clock)
+        self.audit = AuditTrail(AuditStore(tables), settings, clock)
+        self.api_keys = ApiKeys(tables, self._outbox, clock, self._ids)
+        self.throttle = Throttle(settings, clock)
+        self.verifier = TokenVerifier(settings, clock, lambda: session, KeyReader(tables))
+        self.local_tokens = LocalTokens(settings, clock)
+
+    def _make_bookings(self) -> None:
+        settings, clock, tables = self.settings, self.ports.clock, self.ports.tables
+        outbox, ids = self._outbox, self._ids
+        rooms = Rooms(tables, outbox, self._crypto, clock, ids)
+        calendar = Calendar(tables, outbox, clock)
         contention = Contention(clock, self._pause)
-        index = BookingIndex(ports.tables)
-        self.fleet_store = fleet_store = FleetStore(ports.tables, outbox)
-        secrets = RoomSecrets(rooms, janus_key)
-        hosts = FleetHosts(fleet_store, secrets, ports.janus, settings, clock)
+        index = BookingIndex(tables)
+        self.fleet_store = FleetStore(tables, outbox)
+        self._secrets = RoomSecrets(rooms, self._janus_key)
+        hosts = FleetHosts(self.fleet_store, self._secrets, self.ports.janus, settings, clock)
         finder = RoomFinder(calendar, rooms, settings)
-        room_index = RoomIndex(ports.tables, calendar, settings.max_booking)
+        self._room_index = room_index = RoomIndex(tables, calendar, settings.max_booking)
         desk = Desk(
             calendar, finder, contention, rooms, index, room_index, outbox, settings, clock, ids
         )
@@ -141,76 +160,82 @@ class Services:
             settings,
             clock,
         )
-        self.bookings = Bookings(
-            Maker(desk, hosts), Mover(desk), calendar, rooms, index, outbox, settings, clock
-        )
-        self.series = SeriesService(desk, self.bookings, ports.tables)
+        maker, mover = Maker(desk, hosts), Mover(desk)
+        self.bookings = Bookings(maker, mover, calendar, rooms, index, outbox, settings, clock)
+        self.series = SeriesService(desk, self.bookings, tables)
         self.sweeper = Sweeper(calendar, settings, clock)
-        self.guests = Guests(ports.tables, self.bookings, calendar, contention, outbox, clock, ids)
+        self.guests = Guests(tables, self.bookings, calendar, contention, outbox, clock, ids)
         self.calendar_files = CalendarFiles(settings, clock)
-        self.reminders = Reminders(ports.tables, calendar, outbox, settings, clock)
-        keeper = RoomKeeper(fleet_store, self.bookings, secrets, clock)
-        switch = PowerSwitch(fleet_store, ports.compute, outbox, settings, clock)
-        driver = Driver(fleet_store, switch, ports.janus, keeper, settings, clock)
-        incidents = Incidents(fleet_store, outbox, clock)
-        self.reconciler = Reconciler(
-            self.bookings,
-            fleet_store,
-            ports.compute,
-            driver,
-            incidents,
+        self.reminders = Reminders(tables, calendar, outbox, settings, clock)
+
+    def _make_fleet(self) -> None:
+        settings, clock, compute = self.settings, self.ports.clock, self.ports.compute
+        store, outbox, bookings = self.fleet_store, self._outbox, self.bookings
+        janus, queues = self.ports.janus, self.ports.queues
+        keeper = RoomKeeper(store, bookings, self._secrets, clock)
+        switch = PowerSwitch(store, compute, outbox, settings, clock)
+        driver = Driver(store, switch, janus, keeper, settings, clock)
+        incidents = Incidents(store, outbox, clock)
+        self.reconciler = Reconciler(bookings, store, compute, driver, incidents, settings, clock)
+        self.fleet = FleetService(store, self._secrets, janus, queues, settings, clock)
+        self.overrides = Overrides(store, compute, self.fleet, outbox, settings, clock)
+        self.planning = Planning(bookings, store, compute, settings, clock)
+        self.fleet_now = FleetNow(bookings, store, compute, settings, clock)
+        self.forecast = Forecast(bookings, store, compute, incidents, settings, clock)
+
+    def _make_drills(self) -> None:
+        settings, clock, wake = self.settings, self.ports.clock, self.fleet.wake
+        idle = Idle(self.bookings, settings, clock)
+        book = DrillBook(self.fleet_store, self._outbox, settings.pool)
+        call = DrillCall(self.ports.janus, self._janus_key, settings.pool, self._ids, clock)
+        steps = DrillSteps(book, idle, call, wake, settings, clock)
+        self.drills = Drills(book, steps, idle, self.ports.compute, wake, settings, clock)
+
+    def _make_calls(self) -> None:
+        settings, clock, outbox = self.settings, self.ports.clock, self._outbox
+        store = CallStore(self.ports.tables, outbox)
+        self.calls = Calls(
+            store,
+            self.audit,
+            self.fleet,
+            self._secrets,
+            outbox,
+            self.ports.queues,
             settings,
             clock,
         )
-        self.fleet = FleetService(fleet_store, secrets, ports.janus, ports.queues, settings, clock)
-        self.overrides = Overrides(fleet_store, ports.compute, self.fleet, outbox, settings, clock)
-        self.planning = Planning(self.bookings, fleet_store, ports.compute, settings, clock)
-        self.fleet_now = FleetNow(self.bookings, fleet_store, ports.compute, settings, clock)
-        idle = Idle(self.bookings, settings, clock)
-        book, wake = DrillBook(fleet_store, outbox, settings.pool), self.fleet.wake
-        drill_call = DrillCall(ports.janus, janus_key, settings.pool, ids, clock)
-        steps = DrillSteps(book, idle, drill_call, wake, settings, clock)
-        self.drills = Drills(book, steps, idle, ports.compute, wake, settings, clock)
-        self.forecast = Forecast(
-            self.bookings, fleet_store, ports.compute, incidents, settings, clock
-        )
-        self.operators = OperatorMessages(ports.messenger, ports.queues, settings, clock)
-        call_store = CallStore(ports.tables, outbox)
-        self.calls = Calls(
-            call_store, self.audit, self.fleet, secrets, outbox, ports.queues, settings, clock
-        )
         invites = Invites(settings.link_key.get_secret_value())
         self.joining = Joining(
-            self.bookings, self.fleet, call_store, invites, janus_key, settings, clock, ids
+            self.bookings, self.fleet, store, invites, self._janus_key, settings, clock, self._ids
         )
-        self.janus_events = JanusEvents(self.calls, janus_key)
-        call_times = CallTimes(ports.tables, settings)
-        ledger = LedgerReader(fleet_store, call_times, settings, clock)
+        self.janus_events = JanusEvents(self.calls, self._janus_key)
+
+    def _make_reports(self) -> None:
+        settings, clock, tables = self.settings, self.ports.clock, self.ports.tables
+        self._call_times = CallTimes(tables, settings)
+        ledger = LedgerReader(self.fleet_store, self._call_times, settings, clock)
         self.reports = Reports(ledger, settings, clock)
-        week_plans = WeekPlans(self.planning, self.bookings, settings)
-        self.bulletins = Bulletins(ports.tables, outbox, self.reports, week_plans, settings, clock)
+        plans = WeekPlans(self.planning, self.bookings, settings)
+        self.bulletins = Bulletins(tables, self._outbox, self.reports, plans, settings, clock)
+
+    def _make_relay(self) -> None:
         self.relay = Relay(
-            ports.tables,
-            ports.queues,
-            clock,
+            self.ports.tables,
+            self.ports.queues,
+            self.ports.clock,
             [
                 log_event,
                 self.audit.on_event,
                 self.bookings.on_event,
-                room_index.on_event,
+                self._room_index.on_event,
                 self.series.on_event,
                 self.drills.on_event,  # before the reconciler is woken
                 self.fleet.on_event,
                 self.calls.on_event,
-                call_times.on_event,
+                self._call_times.on_event,
                 self.operators.on_event,
             ],
         )
-        self.api_keys = ApiKeys(ports.tables, outbox, clock, ids)
-        self.throttle = Throttle(settings, clock)
-        reader = KeyReader(ports.tables)
-        self.verifier = TokenVerifier(settings, clock, lambda: session, reader)
-        self.local_tokens = LocalTokens(settings, clock)
 
     async def tick(self, attempt: int = 0) -> None:
         """One pass of the reconciler; the next one soon when something is on its way."""
