@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.bookings.claims import Claim
 from shared.fleet.compute import Machine, Power
-from shared.fleet.models import Fleet, Placement, Vm, VmState, held_back
+from shared.fleet.models import EPOCH, Fleet, Placement, Vm, VmState, held_back
 from shared.fleet.policy import Carrier, Load, Span
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def carriers(fleet: Fleet, machines: Sequence[Machine], now: datetime) -> list[C
                 pool=machine.pool,
                 closed=override.exclude_until,
                 holds=(Span(now, override.hold_until),) if override.held(now) else (),
-                needed_until=vm.needed_until,
+                # What people want to be off does not wait for the margin.
+                needed_until=EPOCH if override.excluded(now) else vm.needed_until,
             )
         )
     return found

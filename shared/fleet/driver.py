@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 HUNG = timedelta(minutes=2)
 """How long a running machine may be without a Janus that answers before it is restarted."""
 
+CLOSED = 472
+"""Janus accepts no new sessions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -45,6 +48,8 @@ class Task:
     start: bool = False
     gone: bool = False
     """Its host knows no such machine any more."""
+    elsewhere: Sequence[Placement] = ()
+    """What other machines carry."""
 
     @property
     def carried(self) -> list[int]:
@@ -118,6 +123,7 @@ class Driver:
             occupied = await self._rooms.serve(
                 janus, task.machine, task.staying, [gone.placement for gone in task.leaving]
             )
+            await self._clear(task, janus)
         vm, lingering = await self._retire(task, vm, janus if ready else None, occupied)
         if not self._keep(task, vm, lingering):
             await self._stop(task, vm)
@@ -125,6 +131,15 @@ class Driver:
         cleared = any(gone.forced for gone in task.leaving)
         restless = cleared or (not ready and task.wanted)
         return Outcome(restless=restless, occupied=occupied, lingering=lingering)
+
+    async def _clear(self, task: Task, janus: Janus) -> None:
+        """Destroys the rooms here of bookings that another machine carries: whoever moved them died
+        before that, or this Janus did not answer then."""
+        here = {p.room_id for p in task.staying} | {gone.placement.room_id for gone in task.leaving}
+        others = {p.room_id: p for p in task.elsewhere if p.room_id not in here}
+        if others:
+            for room_id in others.keys() & await janus.rooms():
+                await self._rooms.destroy(janus, others[room_id])
 
     async def _stop(self, task: Task, vm: Vm) -> None:
         """Not again while the first request is being carried out."""
@@ -135,7 +150,7 @@ class Driver:
     async def _probe(self, task: Task, janus: Janus) -> tuple[Vm, bool]:
         vm, machine = task.vm, task.machine
         try:
-            await janus.ready(sessions=vm.accepting)
+            vm = await self._answering(task, janus)
             if not vm.serving:  # one that hung may still be closed
                 await janus.accept_sessions(True)
         except JanusError as error:
@@ -162,6 +177,20 @@ class Driver:
         started = not vm.serving and not vm.unready
         event = self._switch.event(EventType.VM_STARTED, ready)
         return await self._switch.save(machine, ready, [event] if started else []), True
+
+    async def _answering(self, task: Task, janus: Janus) -> Vm:
+        """Raises `JanusError` unless it is ready."""
+        vm = task.vm
+        try:
+            await janus.ready(sessions=vm.accepting)
+        except JanusError as error:
+            if error.code != CLOSED:
+                raise
+        else:
+            return vm
+        # It was closed, and whoever closed it died before that was written down.
+        await janus.ready(sessions=False)
+        return await self._switch.save(task.machine, replace(vm, accepting=False))
 
     async def _unready(self, task: Task, error: JanusError) -> Vm:
         vm, now = task.vm, self._clock.now()
