@@ -7,22 +7,21 @@ step. Running twice, late or after a crash in between reaches the same state.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.events.catalogue import EventType
 from shared.fleet.compute import ComputeError, Machine, Power
 from shared.fleet.demand import Leaving, lost, power_of
-from shared.fleet.ledger import Carriage
-from shared.fleet.models import EPOCH, Override, Placement, Vm, VmState, held_back
+from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
 from shared.fleet.rooms import Occupied, RoomKeeper
 from shared.fleet.store import FleetStore
 from shared.fleet.switch import SLOW_START, PowerSwitch
+from shared.fleet.task import Outcome, Task, carriage
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
 from shared.platform.clock import Clock
-from shared.platform.tables import Insert, Op
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -32,44 +31,6 @@ HUNG = timedelta(minutes=2)
 
 CLOSED = 472
 """Janus accepts no new sessions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is wanted of one machine now. `on`: it carries nothing, and stays on if it is; `start`:
-    it is even started for that (it is held, or kept warm)."""
-
-    machine: Machine
-    vm: Vm
-    staying: Sequence[Placement]
-    leaving: Sequence[Leaving]
-    override: Override
-    on: bool = False
-    start: bool = False
-    gone: bool = False
-    """Its host knows no such machine any more."""
-    elsewhere: Sequence[Placement] = ()
-    """What other machines carry."""
-
-    @property
-    def carried(self) -> list[int]:
-        """The bookings that needed it until now."""
-        moved = [gone.placement for gone in self.leaving if gone.moved]
-        return sorted({p.booking_id for p in [*self.staying, *moved]})
-
-    @property
-    def wanted(self) -> bool:
-        return bool(self.staying) or self.start
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """`restless`: the next step should follow soon, without waiting for the minute. `lingering`:
-    bookings whose time is over and that may still have people inside."""
-
-    restless: bool
-    occupied: Mapping[int, Occupied] = field(default_factory=dict)
-    lingering: Sequence[Placement] = ()
 
 
 class Driver:
@@ -95,7 +56,7 @@ class Driver:
         if task.gone:
             return await self._deleted(task)
         if power is Power.UNKNOWN:
-            return Outcome(restless=task.wanted)
+            return Outcome(restless=task.wanted, unjudged=task.over)
         if power in (Power.DEALLOCATED, Power.FAILED):
             vm, _ = await self._retire(task, task.vm, empty=True)
             return await self._off(task, vm, power)
@@ -110,7 +71,7 @@ class Driver:
         vm, lingering = await self._retire(task, vm)
         if power is Power.STARTING and not self._keep(task, vm, lingering):
             await self._switch.deallocate(task.machine, vm)
-        return Outcome(restless=True)
+        return Outcome(restless=True, unjudged=lingering)
 
     # -- a machine that runs -----------------------------------------------------------------------
 
@@ -120,9 +81,7 @@ class Driver:
         occupied: dict[int, Occupied] = {}
         if ready:
             vm = await self._doors(task, vm, janus)
-            occupied = await self._rooms.serve(
-                janus, task.machine, task.staying, [gone.placement for gone in task.leaving]
-            )
+            occupied = await self._rooms.serve(janus, task.machine, task.staying, task.over)
             await self._clear(task, janus)
         vm, lingering = await self._retire(task, vm, janus if ready else None, occupied)
         if not self._keep(task, vm, lingering):
@@ -135,7 +94,7 @@ class Driver:
     async def _clear(self, task: Task, janus: Janus) -> None:
         """Destroys the rooms here of bookings that another machine carries: whoever moved them died
         before that, or this Janus did not answer then."""
-        here = {p.room_id for p in task.staying} | {gone.placement.room_id for gone in task.leaving}
+        here = {p.room_id for p in [*task.staying, *task.over]}
         others = {p.room_id: p for p in task.elsewhere if p.room_id not in here}
         if others:
             for room_id in others.keys() & await janus.rooms():
@@ -306,12 +265,3 @@ class Driver:
         excluded = task.override.excluded(now)
         waiting = now < vm.needed_until + self._settings.vm_margin and not excluded
         return task.wanted or task.on or bool(lingering) or waiting
-
-
-def carriage(placement: Placement, now: datetime) -> Op:
-    """The ledger's row of a booking that leaves its machine now."""
-    start, end = max(placement.start, placement.since), min(placement.end, now)
-    if end <= start:  # it never began there
-        start = end = now
-    gone = Carriage(placement.booking_id, placement.tenant, placement.vm, start, end)
-    return Insert(gone.rk, gone.to_row())

@@ -13,13 +13,14 @@ from shared.bookings.service import Bookings
 from shared.fleet import demand
 from shared.fleet.compute import Compute, ComputeError, Machine, Power
 from shared.fleet.demand import Leaving
-from shared.fleet.driver import Driver, Outcome, Task, carriage
+from shared.fleet.driver import Driver
 from shared.fleet.incidents import FOUND, Incidents, Situation, detect
 from shared.fleet.models import Fleet, Placement, Vm
 from shared.fleet.planner import plan
 from shared.fleet.policy import Cause, Plan
 from shared.fleet.rooms import Occupied
 from shared.fleet.store import FleetStore
+from shared.fleet.task import Outcome, Task, carriage
 from shared.fleet.warm import policy_of
 from shared.platform import logs
 from shared.platform.clock import Clock
@@ -142,7 +143,7 @@ class Reconciler:
         for booking_id in unplaced:
             logs.event("fleet.no_machine", booking_id=booking_id)
         await self._forget(seen)
-        await self._tell(seen, due, [p for outcome in outcomes for p in outcome.lingering])
+        await self._tell(seen, due, outcomes)
         placed = frozenset(fleet.placements) | frozenset(wanted)
         return Report(occupied, placed, bool(unplaced) or any(o.restless for o in outcomes))
 
@@ -157,14 +158,14 @@ class Reconciler:
                 continue  # somebody decides anew just now
 
     async def _tell(
-        self, seen: Seen, due: Mapping[int, Claim], lingering: Sequence[Placement]
+        self, seen: Seen, due: Mapping[int, Claim], outcomes: Sequence[Outcome]
     ) -> None:
         """Goes by what is stored now: what this pass has mended is no incident. While nothing is
         on and nothing wanted there is nothing to tell."""
         if seen.quiet and not due:
             return
         fleet = await self._store.load(self._settings.pool)
-        overrunning = {placement.booking_id: placement for placement in lingering}
+        overrunning = _overrunning(fleet, outcomes)
         situation = Situation(self._clock.now(), fleet, due, overrunning)
         await self._incidents.update(fleet, detect(situation, self._settings), FOUND)
 
@@ -256,10 +257,17 @@ class Reconciler:
             return await self._driver.step(task)
         except Conflict:  # another reconciler was faster: it acts, the next step sees
             logs.event("fleet.overtaken", vm=task.machine.name)
-            return Outcome(restless=True)
         except Exception as error:
             logs.exception("fleet.step_failed", error, vm=task.machine.name)
-            return Outcome(restless=True)
+        return Outcome(restless=True, unjudged=task.over)
+
+
+def _overrunning(fleet: Fleet, outcomes: Sequence[Outcome]) -> dict[int, Placement]:
+    """Those who stay after the end; and who did so when anybody could last tell."""
+    lingering = [p for outcome in outcomes for p in outcome.lingering]
+    unjudged = [p for outcome in outcomes for p in outcome.unjudged]
+    known = [p for p in unjudged if f"overrun|{p.booking_id}" in fleet.incidents]
+    return {p.booking_id: p for p in [*known, *lingering] if p.booking_id in fleet.placements}
 
 
 def _kept(before: Placement, after: Placement) -> bool:
