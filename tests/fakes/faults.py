@@ -1,4 +1,4 @@
-"""Storage, queues and Janus that fail at the call a test names: before it took effect or after.
+"""Storage, queues, machines and Janus that fail at the call a test names: before or after it.
 
 A process that dies (`Killed`) does nothing more: its other calls that are under way may still take
 effect, as requests do that have left the machine; every later one fails.
@@ -19,9 +19,10 @@ When = Literal["before", "after"]
 VERBS = frozenset(
     {"get", "query", "scan", "commit", "put"}
     | {"ready", "create_room", "edit_room", "rooms", "destroy_room"}
-    | {"participants", "kick", "rehearse"}
+    | {"participants", "kick", "rehearse", "accept_sessions"}
+    | {"machines", "start", "deallocate", "restart", "follow"}
 )
-"""What is asked of the Tables, Queues and Janus ports."""
+"""What is asked of the Tables, Queues, Janus and Compute ports."""
 
 
 class Killed(BaseException):

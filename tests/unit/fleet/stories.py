@@ -1,0 +1,292 @@
+"""What happens to machines, each as a short story of ticks; at each of them a process may die."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from shared.fleet.compute import ComputeError, Power
+from tests.unit.fleet.crashing import Crashing
+from tests.world import ALICE
+
+
+def no_room() -> ComputeError:
+    return ComputeError("allocation_failed", "no capacity")
+
+
+def broken() -> ComputeError:
+    return ComputeError("failed", "internal error")
+
+
+def vm(world: Crashing, name: str = "janus-0") -> dict[str, Any]:
+    return world.row("Fleet", "00", f"v|{name}")
+
+
+async def started_in_time(world: Crashing) -> None:
+    await world.book(31)
+    world.minute(1)
+    await world.ticks(3)
+    await world.check()
+
+
+async def started_slowly(world: Crashing) -> None:
+    world.compute.slow.add("janus-0")
+    await world.book()
+    await world.ticks(2)
+    world.compute.finish("janus-0")
+    await world.ticks(2)
+    await world.check()
+    world.compute.slow.clear()
+
+
+async def refused(world: Crashing) -> None:
+    world.compute.refuse["janus-0"] = no_room()
+    await world.book()
+    await world.ticks(5)
+    await world.check()
+    assert world.compute.on == ["janus-1"]
+    world.compute.refuse.clear()
+
+
+async def failed_later(world: Crashing) -> None:
+    world.compute.slow.add("janus-0")
+    world.compute.fail_later["janus-0"] = no_room()
+    await world.book()
+    await world.ticks(2)
+    world.compute.set_power("janus-0", Power.DEALLOCATED)
+    await world.ticks(4)
+    await world.check()
+    assert world.compute.on == ["janus-1"]
+    world.compute.fail_later.clear()
+    world.compute.slow.clear()
+
+
+async def lost(world: Crashing) -> None:
+    await world.ready(await world.book())
+    world.minute(7)
+    world.compute.crash("janus-0")
+    await world.ticks(4)
+    await world.check()
+    assert world.compute.on == ["janus-1"]
+
+
+async def lost_alone(world: Crashing) -> None:
+    """There is no other."""
+    await world.ready(await world.book())
+    world.minute(7)
+    world.compute.set_power("janus-0", Power.DEALLOCATED)
+    await world.ticks(4)
+    await world.check()
+
+
+async def two_lost(world: Crashing) -> None:
+    await world.ready(await world.book())
+    await world.ready(await world.book(20))
+    world.minute(30)
+    world.compute.crash("janus-0")
+    await world.ticks(4)
+    await world.check()
+
+
+async def deallocated(world: Crashing) -> None:
+    await world.ready(await world.book())
+    world.minute(60)
+    await world.ticks(1)
+    world.minute(76)
+    await world.ticks(3)
+    assert not world.compute.on
+
+
+async def deallocated_slowly(world: Crashing) -> None:
+    await world.ready(await world.book())
+    world.compute.slow.add("janus-0")
+    world.minute(76)
+    await world.ticks(2)
+    world.compute.finish("janus-0")
+    await world.ticks(2)
+    assert vm(world)["state"] == "deallocated"
+
+
+async def not_deallocated(world: Crashing) -> None:
+    await world.ready(await world.book())
+    world.minute(76)
+    world.compute.refuse["janus-0"] = broken()
+    await world.ticks(3)
+    assert world.incidents(over=False) == {("stop_failed", "vm/janus-0"): 1}
+    world.compute.refuse.clear()
+    await world.ticks(3)
+    assert not world.compute.on
+
+
+async def not_deallocated_later(world: Crashing) -> None:
+    await world.ready(await world.book())
+    world.minute(76)
+    world.compute.slow.add("janus-0")
+    world.compute.fail_later["janus-0"] = broken()
+    world.compute.after["janus-0"] = Power.RUNNING
+    await world.ticks(3)
+    world.compute.slow.clear()
+    world.compute.fail_later.clear()
+    world.compute.finish("janus-0")
+    await world.ticks(3)
+
+
+async def cancelled_while_starting(world: Crashing) -> None:
+    world.compute.slow.add("janus-0")
+    booked = await world.book(20)
+    await world.ticks(2)
+    await world.services.bookings.cancel(ALICE, booked.booking.booking_id, "")
+    await world.ticks(2)
+    world.compute.finish("janus-0")
+    await world.ticks(2)
+    await world.check()
+    assert not world.compute.on
+
+
+async def ended(world: Crashing) -> None:
+    """By its host; another one goes on."""
+    booked, _ = await world.book(), await world.book()
+    janus = await world.ready(booked)
+    janus.join(booked.room.room_id)
+    world.minute(10)
+    await world.services.bookings.end(ALICE, booked.booking.booking_id, "")
+    await world.ticks(2)
+    await world.check()
+
+
+async def held(world: Crashing) -> None:
+    await world.decide("janus-1", hold=60)
+    await world.ticks(3)
+    assert world.compute.on == ["janus-1"]
+    world.minute(61)
+    await world.ticks(3)
+    assert not world.compute.on
+
+
+async def excluded(world: Crashing) -> None:
+    """One may move and one may not."""
+    first, later = await world.book(), await world.book(25)
+    await world.ready(first)
+    await world.ready(later)
+    await world.decide("janus-0", exclude=180)
+    await world.ticks(4)
+    await world.check()
+    assert vm(world)["state"] == "draining"
+    assert world.compute.on == ["janus-0", "janus-1"]
+    world.minute(71)
+    await world.ticks(3)
+    await world.check()
+    assert world.compute.on == ["janus-1"]
+
+
+async def drained(world: Crashing) -> None:
+    """It closes while the last one stays too long, and opens again for the next."""
+    booked = await world.book()
+    janus = await world.ready(booked)
+    seat = (await world.join(booked)).participant_id
+    janus.join(booked.room.room_id, seat)
+    world.minute(80)
+    await world.ticks(2)
+    assert not janus.accepting
+    await world.book()
+    await world.ticks(2)
+    assert janus.accepting
+    janus.leave(booked.room.room_id, seat)
+    await world.ticks(2)
+    await world.check()
+
+
+async def deleted(world: Crashing) -> None:
+    await world.ready(await world.book())
+    world.minute(5)
+    world.compute.remove("janus-0")
+    await world.ticks(4)
+    await world.check()
+    assert not world.rows("Fleet", "00", "v|janus-0")
+
+
+async def hung(world: Crashing) -> None:
+    """Its booking goes to another."""
+    janus = await world.ready(await world.book())
+    janus.down = True
+    await world.ticks(2)
+    world.minute(3)
+    await world.ticks(5)
+    await world.check()
+    assert world.compute.on == ["janus-1"]
+
+
+async def hung_alone(world: Crashing) -> None:
+    """It is restarted."""
+    janus = await world.ready(await world.book())
+    janus.down = True
+    await world.ticks(2)
+    world.minute(3)
+    await world.ticks(5)
+    world.minute(6)  # whoever died before they asked for it leaves it to the next try
+    await world.check()
+    assert ("restart", "janus-0") in world.compute.calls
+
+
+async def none_starts(world: Crashing) -> None:
+    """Until they do again, after the booking's start is near."""
+    world.compute.refuse |= {"janus-0": no_room(), "janus-1": no_room()}
+    await world.book(40)
+    world.minute(11)
+    await world.ticks(3)
+    world.minute(31)
+    await world.ticks(2)
+    world.compute.refuse.clear()
+    world.minute(34)
+    await world.ticks(3)
+    await world.check()
+    kinds = [kind for kind, _ in world.incidents(over=False)]
+    assert sorted(kinds) == ["not_ready", "start_failed", "start_failed"]
+
+
+async def on_for_days(world: Crashing) -> None:
+    await world.ready(await world.book())
+    for hour in (15, 25, 49.5):
+        world.minute(hour * 60)
+        await world.ticks(2)
+    assert world.compute.on == ["janus-0"]
+
+
+Tell = Callable[[Crashing], Awaitable[None]]
+DAYS = {"vm_margin": timedelta(hours=50)}
+
+
+@dataclass(frozen=True)
+class Story:
+    tell: Tell
+    machines: int = 2
+    ends: float = 240
+    """The minute when everything must be off."""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+STORIES = [
+    Story(started_in_time),
+    Story(started_slowly),
+    Story(refused),
+    Story(failed_later),
+    Story(lost),
+    Story(lost_alone, machines=1),
+    Story(two_lost),
+    Story(deallocated),
+    Story(deallocated_slowly),
+    Story(not_deallocated),
+    Story(not_deallocated_later),
+    Story(cancelled_while_starting),
+    Story(ended),
+    Story(held),
+    Story(excluded),
+    Story(drained, machines=1),
+    Story(deleted),
+    Story(hung),
+    Story(hung_alone, machines=1),
+    Story(none_starts),
+    Story(on_for_days, ends=52 * 60, settings=DAYS),
+]
