@@ -3,7 +3,7 @@
 Every second that a machine is on belongs to one booking, or to nobody when it carried none. While
 bookings are active they take the seconds in turn, and who has got least so far begins (the largest
 remainder): so shares are whole, their sum is the machine's time, whichever interval is asked for,
-and none is more than a second or so away from its fair part. `docs/operator.md` has an example.
+and none is more than a second or so away from its fair part. `docs/costs.md` has an example.
 """
 
 from __future__ import annotations

@@ -136,9 +136,9 @@ def test_odd_seconds_go_round() -> None:
     assert found == {1: 250, 2: 50}
 
 
-def test_the_example_of_the_operators_page() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "operator.md").read_text()
-    example = page.partition("## What it costs")[2]
+def test_the_example_of_the_page_on_costs() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "costs.md").read_text()
+    example = page.partition("## An example")[2]
     times = [
         tuple(int(h) * 60 + int(m) for h, m in re.findall(r"(\d\d):(\d\d)", line))
         for line in example.splitlines()

@@ -32,7 +32,7 @@ def world() -> Booked:
 
 
 async def test_two_bookings_share_a_machine(world: Booked) -> None:
-    """The example of docs/operator.md."""
+    """The example of docs/costs.md."""
     await world.on("10-05 09:30", "10-05 12:15")
     await world.carry(1, "10-05 10:00", "10-05 11:00")
     await world.carry(2, "10-05 10:30", "10-05 12:00", "evil")
