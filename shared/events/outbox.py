@@ -67,13 +67,13 @@ class Outbox:
         events: Sequence[DomainEvent],
         *,
         announced: bool = False,
-    ) -> None:
+    ) -> Mapping[str, str]:
         """Commits `ops` and the events in one transaction: the only way an event comes to be.
 
         With `announced` the caller has put the pointers already, beside its reads, to save a wait.
-        Raises what `Tables.commit` raises.
+        Returns and raises what `Tables.commit` does.
         """
         if not announced:
             await asyncio.gather(*(self.announce(table, pk, e.id) for e in events))
         rows = [Insert(ROW_PREFIX + event.id, event.to_row()) for event in events]
-        await self._tables.commit(table, pk, [*ops, *rows])
+        return await self._tables.commit(table, pk, [*ops, *rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -55,23 +55,21 @@ class FleetStore:
 
     async def commit(
         self, pool: int, ops: Sequence[Op], events: Sequence[DomainEvent] = ()
-    ) -> None:
-        """All or nothing."""
-        await self._outbox.commit(TABLE, _pk(pool), ops, events)
+    ) -> Mapping[str, str]:
+        """All or nothing; returns the new ETags."""
+        return await self._outbox.commit(TABLE, _pk(pool), ops, events)
 
     async def save(
         self, pool: int, vm: Vm, events: Sequence[DomainEvent] = (), also: Sequence[Op] = ()
     ) -> Vm:
         """Returns the machine as stored, so that it can be saved again."""
-        await self.commit(pool, [write(vm), *also], events)
-        stored = await self._tables.get(TABLE, _pk(pool), vm.rk)
-        return replace(vm, etag=stored.etag) if stored else vm
+        etags = await self.commit(pool, [write(vm), *also], events)
+        return replace(vm, etag=etags[vm.rk])
 
     async def place(self, pool: int, placement: Placement, also: Sequence[Op] = ()) -> Placement:
         """As `save`: a placement that was read replaces exactly what was read."""
-        await self.commit(pool, [write(placement), *also])
-        stored = await self._tables.get(TABLE, _pk(pool), placement.rk)
-        return replace(placement, etag=stored.etag) if stored else placement
+        etags = await self.commit(pool, [write(placement), *also])
+        return replace(placement, etag=etags[placement.rk])
 
     async def forget(self, pool: int, vm: Vm) -> None:
         await self.commit(pool, [Delete(vm.rk, vm.etag)])

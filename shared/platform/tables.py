@@ -106,8 +106,12 @@ class Tables(Protocol):
         until it has found `limit`: not for the hot path."""
         ...
 
-    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
-        """All operations or none, in one partition; raises `Conflict` when one can't be done."""
+    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> Mapping[str, str]:
+        """All operations or none, in one partition; raises `Conflict` when one can't be done.
+
+        Returns the new ETags of the rows that were written, by RowKey: who reads them afterwards
+        may get those of somebody who came in between.
+        """
         ...
 
     async def ping(self, timeout: float) -> None:

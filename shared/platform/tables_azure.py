@@ -100,19 +100,21 @@ class AzureTables:
             return []
         return rows
 
-    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
+    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> Mapping[str, str]:
         if not 0 < len(ops) <= MAX_OPS or len({op.rk for op in ops}) != len(ops):
             raise ValueError("a transaction takes 1 to 100 rows, each once")
         operations = [_operation(pk, op) for op in ops]
         # A single operation goes as a batch too: the plain delete hides a 404.
         async with answers(CALL_SECONDS, conflicts=_NOT_CHANGED):
             try:
-                await self._client(table).submit_transaction(operations)
+                done = await self._client(table).submit_transaction(operations)
             except HttpResponseError as error:
                 if getattr(error, "error_code", None) != "TableNotFound":
                     raise
                 await self._service.create_table_if_not_exists(table)
-                await self._client(table).submit_transaction(operations)
+                done = await self._client(table).submit_transaction(operations)
+        pairs = zip(ops, done, strict=True)
+        return {op.rk: str(one["etag"]) for op, one in pairs if not isinstance(op, Delete)}
 
     async def ping(self, timeout: float) -> None:
         async with answers(timeout):

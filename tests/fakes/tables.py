@@ -62,7 +62,7 @@ class FakeTables:
         ]
         return found[:limit] if limit else found
 
-    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
+    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> Mapping[str, str]:
         await self._request("commit", table, pk)
         if not 0 < len(ops) <= 100 or len({op.rk for op in ops}) != len(ops):
             raise ValueError("a transaction takes 1 to 100 rows, each once")
@@ -71,6 +71,7 @@ class FakeTables:
             self._apply(rows, pk, op)
         self.rows[(table, pk)] = rows
         self.fail("commit!", table, pk)
+        return {op.rk: rows[op.rk].etag for op in ops if op.rk in rows}
 
     def _apply(self, rows: dict[str, Row], pk: str, op: Op) -> None:
         stored = rows.get(op.rk)

@@ -440,3 +440,13 @@ async def test_a_page_that_hangs(paged: tuple[AzureTables, Proxy], table: str, v
     assert 1 <= time.monotonic() - started < 2.5
     proxy.lags = iter(())
     assert await tables.get(table, "p", "59")
+
+
+async def test_a_commit_tells_the_etags_of_what_it_wrote(tables: Tables, table: str) -> None:
+    await tables.commit(table, "p", [Insert("old", {}), Insert("gone", {})])
+    old = await etag(tables, table, "old")
+    ops: list[Op] = [Replace("old", {"a": 1}, old), Insert("new", {}), Upsert("any", {})]
+    told = await tables.commit(table, "p", [*ops, Delete("gone")])
+    assert told.keys() == {"old", "new", "any"}
+    for rk, tag in told.items():
+        assert tag == await etag(tables, table, rk)

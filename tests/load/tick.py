@@ -68,9 +68,9 @@ class CountingTables(FakeTables):
         self.cost.requests[f"get {table}"] += 1
         return await super().get(table, pk, rk)
 
-    async def commit(self, table: str, pk: str, ops: Sequence[Any]) -> None:
+    async def commit(self, table: str, pk: str, ops: Sequence[Any]) -> Mapping[str, str]:
         self.cost.requests[f"commit {table}"] += 1
-        await super().commit(table, pk, ops)
+        return await super().commit(table, pk, ops)
 
 
 async def fill(world: World, count: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -68,11 +68,12 @@ class WatchedTables(FakeTables):
         self.stays: Counter[tuple[Any, Any]] = Counter()
         self._seen: dict[str, tuple[Any, Any]] = {}
 
-    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> None:
-        await super().commit(table, pk, ops)
+    async def commit(self, table: str, pk: str, ops: Sequence[Op]) -> Mapping[str, str]:
+        etags = await super().commit(table, pk, ops)
         if table == "Fleet":
             before, self._seen = self._seen, self._placed(pk)
             self.stays.update(s for key, s in before.items() if self._seen.get(key) != s)
+        return etags
 
     def _placed(self, pk: str) -> dict[str, tuple[Any, Any]]:
         return {
