@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Looked } from '../src/call/booked';
-import { Call } from '../src/call/call';
+import { Call, PEER_RETURN_MS } from '../src/call/call';
 import type { JoinOutcome } from '../src/call/grant';
 import type { Phase } from '../src/call/snapshot';
 import { booked, FakeClock, granted, HOUR, REMOTE, settle, World } from './fakes';
@@ -165,6 +165,8 @@ describe('losing the connection', () => {
     expect(call.snapshot.remote).toBe(REMOTE);
     await world.clock.advance(500);
     world.link.events.joined(false);
+    expect(call.snapshot.remote).toBe(REMOTE);
+    await world.clock.advance(PEER_RETURN_MS);
     expect(call.snapshot.remote).toBeNull();
   });
 
@@ -777,6 +779,81 @@ describe('the other moves to another connection', () => {
     world.link.events.failed('socket');
     await world.clock.advance(4000);
     expect(phase()).toBe('reconnecting');
+  });
+});
+
+describe('both come back after their server was lost', () => {
+  /** We are back, and the other is not. */
+  async function backAlone(): Promise<Phase[]> {
+    await connected();
+    const seen: Phase[] = [];
+    call.subscribe((snapshot) => seen.push(snapshot.phase));
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    world.link.events.joined(false);
+    return seen;
+  }
+
+  test('whoever is back first is not told that the other has left', async () => {
+    const seen = await backAlone();
+    await world.clock.advance(PEER_RETURN_MS - 1);
+    world.link.events.peer('Bob');
+    await world.clock.advance(2000);
+    world.link.events.media(REMOTE);
+    await world.clock.advance(60_000);
+    expect(phase()).toBe('connected');
+    expect(call.snapshot.held).toBe(false);
+    expect(seen).not.toContain('waiting_peer');
+  });
+
+  test('but after some seconds of an empty seat they are', async () => {
+    const seen = await backAlone();
+    await world.clock.advance(PEER_RETURN_MS - 1);
+    expect(seen).not.toContain('waiting_peer');
+    expect(call.snapshot).toMatchObject({ phase: 'reconnecting', remote: REMOTE });
+    await world.clock.advance(1);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', remote: null, held: false });
+  });
+
+  test('a first attempt of the other that fails is no leaving, and the seconds begin anew', async () => {
+    const seen = await backAlone();
+    await world.clock.advance(3000);
+    world.link.events.peer('Bob');
+    await world.clock.advance(1000);
+    world.link.events.peer(null);
+    await world.clock.advance(PEER_RETURN_MS - 1);
+    expect(seen).not.toContain('waiting_peer');
+    await world.clock.advance(1);
+    expect(phase()).toBe('waiting_peer');
+  });
+
+  test('a second loss of our own meanwhile does not make it one either', async () => {
+    const seen = await backAlone();
+    await world.clock.advance(1000);
+    world.link.events.failed('socket');
+    await world.clock.advance(1000);
+    world.link.events.joined(false);
+    await world.clock.advance(PEER_RETURN_MS - 1);
+    expect(seen).not.toContain('waiting_peer');
+    world.link.events.media(REMOTE);
+    expect(phase()).toBe('connected');
+  });
+
+  test('once both are back, a leaving is told at once', async () => {
+    await backAlone();
+    world.link.events.peer('Bob');
+    world.link.events.media(REMOTE);
+    world.link.events.peer(null);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', remote: null, held: false });
+  });
+
+  test('the other had left before: so it stays', async () => {
+    await connected();
+    world.link.events.peer(null);
+    world.link.events.failed('socket');
+    await world.clock.advance(500);
+    world.link.events.joined(false);
+    expect(call.snapshot).toMatchObject({ phase: 'waiting_peer', met: true });
   });
 });
 

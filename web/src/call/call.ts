@@ -17,6 +17,11 @@ const YIELD_MS = 30_000;
 const TROUBLED_AFTER = 3;
 /** Whoever moves to a new connection is back before that. */
 const PEER_BACK_MS = 4000;
+/**
+ * After we lost the connection and came back, the other may be no more than late: of a server that
+ * is gone the one hears at once, the other by its silence, five seconds later.
+ */
+export const PEER_RETURN_MS = 8000;
 /** So long we wait to hear that the booking is over before we say that the connection is lost. */
 const INQUIRY_MS = 2000;
 
@@ -221,14 +226,13 @@ export class Call {
         joined: (expecting) => {
           if (this.link !== link) return;
           this.joinedOnce = true;
-          // The other moves as well, and was there a moment ago.
-          if (!expecting) this.alone(this.state.moving && this.state.remote !== null);
+          if (!expecting) this.alone();
           this.linkTimers.push(clock.after(STABLE_MS, () => this.settle()));
           this.watch(link);
         },
         peer: (name, back) => {
           if (this.link !== link) return;
-          if (name === null) this.alone(back === true && this.state.phase === 'connected');
+          if (name === null) this.alone(back);
           else {
             this.cancelHold?.();
             this.set({ peerName: name });
@@ -247,8 +251,8 @@ export class Call {
     this.term.begin({ ...ends, end_time: grant.end_time });
   }
 
-  /** Nobody else is here. Whoever will be back at once is not said to have gone. */
-  private alone(soonBack: boolean): void {
+  /** Nobody else is here. Whoever will be back soon is not said to have gone. */
+  private alone(back = false): void {
     const say = () => {
       const nobody = { remote: null, peerName: null, moving: false, held: false };
       this.set({ phase: 'waiting_peer', ...nobody });
@@ -256,13 +260,25 @@ export class Call {
       this.glance();
     };
     this.cancelHold?.();
-    if (!soonBack) {
+    const patience = this.patience(back);
+    if (patience === 0) {
       say();
       return;
     }
     this.set({ held: true });
-    this.cancelHold = this.ports.clock.after(PEER_BACK_MS, say);
+    this.cancelHold = this.ports.clock.after(patience, say);
     this.linkTimers.push(this.cancelHold);
+  }
+
+  /** How long the other may be away before we say that they have gone. */
+  private patience(back: boolean): number {
+    const { phase, remote, moving } = this.state;
+    // There was nobody to come back.
+    if (remote === null) return 0;
+    // Both move to a longer call at the same time.
+    if (moving) return PEER_BACK_MS;
+    if (phase === 'reconnecting') return PEER_RETURN_MS;
+    return back ? PEER_BACK_MS : 0;
   }
 
   private lost(why: LinkFailure): void {
