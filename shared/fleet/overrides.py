@@ -45,12 +45,20 @@ CLOCKS = timedelta(minutes=1)
 
 PAST = Message("deve ser no futuro", "should be in the future")
 
+LONGEST_ALREADY = Message(
+    "não pode ser mais: já é o mais longo possível",
+    "cannot be more: it is as long as it may be already",
+)
+
+MINUTE = timedelta(minutes=1)
+
 Change = Callable[[Override], Override]
 
 
 class Overrides:
     """Every method is for operators, who may be asked for a fresh sign-in, and answers the machine
-    as it is then. The same again changes nothing; but `extend` adds each time.
+    as it is then. The same again changes nothing; but `extend` adds each time. Only an `until`
+    brings an end forward: `minutes`, and no time at all, keep a later one.
 
     Problems: 400, 401 fresh_sign_in_required, 403 operator_only, 404 vm_not_found, 503.
     """
@@ -90,9 +98,8 @@ class Overrides:
 
         def change(override: Override) -> Override:
             begin = max(override.hold_until, self._clock.now())
-            until = begin + timedelta(minutes=request.minutes)
-            self._check(until, self._settings.hold_max, "minutes")
-            return self._held(override, until)
+            longest = self._settings.hold_max - (begin - self._clock.now())
+            return self._held(override, begin + self._length(request.minutes, longest))
 
         return await self._decide(caller, name, "extend", request, address, change)
 
@@ -126,27 +133,34 @@ class Overrides:
 
     def _holding(self, request: MachineStart) -> Change:
         longest = self._settings.hold_max
-        return lambda override: self._held(override, self._until(request, longest))
+        return lambda override: self._held(
+            override, self._until(request, override.hold_until, longest)
+        )
 
     def _excluding(self, request: MachineStart) -> Change:
         return lambda override: replace(
-            override, exclude_until=self._until(request, LONGEST_EXCLUSION)
+            override,
+            exclude_until=self._until(request, override.exclude_until, LONGEST_EXCLUSION),
         )
 
-    def _until(self, request: MachineStart, longest: timedelta) -> datetime:
+    def _until(self, request: MachineStart, current: datetime, longest: timedelta) -> datetime:
+        """Who does not name the end does not mean to shorten what somebody else has decided."""
         now = self._clock.now()
-        length = timedelta(minutes=request.minutes) if request.minutes else None
-        usual = now + (length or min(USUAL_HOLD, longest))
-        until = request.until or usual
-        self._check(until, longest, "minutes" if length else "until")
-        return until
+        if request.until is None:
+            usual = min(USUAL_HOLD, longest)
+            length = self._length(request.minutes, longest) if request.minutes else usual
+            return max(current, now + length)
+        if request.until <= now:
+            raise invalid([FieldError("until", PAST)])
+        if request.until > now + longest + CLOCKS:
+            raise invalid([FieldError("until", _too_late(now + longest))])
+        return request.until
 
-    def _check(self, until: datetime, longest: timedelta, field: str) -> None:
-        now = self._clock.now()
-        if until <= now:
-            raise invalid([FieldError(field, PAST)])
-        if until > now + longest + CLOCKS:
-            raise invalid([FieldError(field, _too_late(now + longest))])
+    @staticmethod
+    def _length(minutes: int, longest: timedelta) -> timedelta:
+        if minutes * MINUTE > longest:
+            raise invalid([FieldError("minutes", _too_many(longest // MINUTE))])
+        return minutes * MINUTE
 
     def _held(self, override: Override, until: datetime) -> Override:
         now = self._clock.now()
@@ -240,3 +254,9 @@ def _differs(current: Override, wanted: Override, now: datetime) -> bool:
 def _too_late(latest: datetime) -> Message:
     at = f"{latest:%Y-%m-%dT%H:%MZ}"
     return Message(f"deve ser {at} ou antes", f"should be {at} or before")
+
+
+def _too_many(most: int) -> Message:
+    if most < 1:
+        return LONGEST_ALREADY
+    return Message(f"deve ser no máximo {most}", f"should be at most {most}")

@@ -22,6 +22,7 @@ from shared.fleet.payloads import (
 from shared.fleet.store import write
 from shared.platform.auth import Caller
 from shared.platform.clock import iso
+from shared.platform.i18n import Message
 from shared.platform.ids import PLATFORM_TENANT
 from shared.platform.problems import Problem
 from shared.platform.queues import FLEET_WAKE
@@ -91,6 +92,29 @@ async def test_start_holds_for_two_hours_and_says_who_and_why(world: World) -> N
 async def test_a_hold_has_an_end_by_time_or_by_minutes(world: World, action: str) -> None:
     assert manual(await ask(world, action, minutes=90)) == (world.now + 1.5 * HOUR, None)
     assert manual(await ask(world, action, until=world.now + HOUR)) == (world.now + HOUR, None)
+
+
+@pytest.mark.parametrize("action", ["hold", "exclude", "stop"])
+async def test_only_a_time_ends_it_earlier(world: World, action: str) -> None:
+    def end(view: MachineView) -> datetime | None:
+        return manual(view)[0 if action == "hold" else 1]
+
+    late = world.now + 5 * HOUR
+    await ask(world, action, until=late)
+    world.clock.advance(minutes=10)
+    assert end(await ask(world, action, OTTO, minutes=30)) == late, "not in passing"
+    assert end(await ask(world, action, minutes=600)) == world.now + 10 * HOUR
+    assert end(await ask(world, action, until=world.now + HOUR)) == world.now + HOUR
+
+
+async def test_starting_what_is_held_for_longer_shortens_nothing(world: World) -> None:
+    late = world.now + 5 * HOUR
+    await ask(world, "hold", until=late)
+    world.clock.advance(minutes=10)
+    assert manual(await ask(world, "start", OTTO, reason="a demo")) == (late, None)
+    world.clock.advance(hours=4)
+    assert manual(await ask(world, "start")) == (world.now + 2 * HOUR, None)
+    assert manual(await ask(world, "start", until=world.now + HOUR)) == (world.now + HOUR, None)
 
 
 async def test_extending_adds_to_the_end_of_the_hold(world: World) -> None:
@@ -296,6 +320,32 @@ async def test_extending_again_and_again_ends_at_the_longest(world: World) -> No
     with pytest.raises(Problem):
         await ask(world, "extend", minutes=60)
     assert stored(world)["hold_until"] == iso(world.now + 24 * HOUR)
+
+
+@pytest.mark.parametrize(("held", "most"), [(0, 24 * 60), (90, 24 * 60 - 90), (24 * 60, 0)])
+async def test_too_many_minutes_are_told_how_many_there_may_be(
+    world: World, held: int, most: int
+) -> None:
+    if held:
+        await ask(world, "hold", minutes=held)
+    with pytest.raises(Problem) as caught:
+        await ask(world, "extend", minutes=3000)
+    (error,) = caught.value.errors
+    assert isinstance(error.message, Message)
+    said = error.message.text("en", {})
+    if not most:
+        assert said == "cannot be more: it is as long as it may be already"
+        return
+    assert said == f"should be at most {most}"
+    assert error.message.text("pt", {}) == f"deve ser no máximo {most}"
+    assert (await ask(world, "extend", minutes=most)).manual, "and so many there may be"
+
+
+async def test_too_many_minutes_of_a_hold_or_an_exclusion(world: World) -> None:
+    for action, most in (("start", 24 * 60), ("hold", 24 * 60)):
+        (error,) = (await refused(world, action, minutes=most + 1)).errors
+        assert isinstance(error.message, Message)
+        assert error.message.text("en", {}) == f"should be at most {most}"
 
 
 @pytest.mark.parametrize("end", [{"until": 24 * 60}, {"minutes": 24 * 60}])
