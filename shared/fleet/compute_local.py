@@ -91,7 +91,7 @@ class LocalCompute:
         elif record and not record.stopping:
             process.reap(folder)
             power = Power.FAILED
-            reason = f"Janus ended by itself; last error: {process.last_error(folder)}"
+            reason = f"Janus ended by itself; {process.last_error(folder)}"
         else:
             power = Power.DEALLOCATED
         host, port = self._settings.local_vm_host, self._ws_port(name)

@@ -34,6 +34,14 @@ _RECORD = "process.json"
 _LOG = "janus.log"
 _LOG_TAIL = 16_384
 _ERROR_LINE = re.compile(r"^(?:\[[^\]]*\] )?\[(?:ERR|FATAL)\] (?:\[[^\]]*\] )?(.+)$", re.MULTILINE)
+_REFUSAL = re.compile(
+    r"^((?:janus|sh|/bin/sh): .+|.*(?:GLib|GLib-GObject)-ERROR \*\*: .+|ERROR:.+)$", re.MULTILINE
+)
+"""What comes of the loader, the shell and GLib, which know nothing of Janus's levels."""
+_BANNER = "Starting Meetecho Janus"
+_FAULT = re.compile(
+    r"error|fail|unknown|invalid|missing|can't|cannot|couldn't|no such", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +154,24 @@ def reap(folder: Path) -> None:
 
 
 def last_error(folder: Path) -> str:
-    """The last error in the log or, without any, its last line."""
+    """`last error: …`, when the log of the last run has one; else that it has none."""
     try:
         with (folder / _LOG).open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return "it left no log"
-    errors = _ERROR_LINE.findall(text) or text.strip().splitlines() or ["its log is empty"]
-    return str(errors[-1]).strip()[:300]
+    if not text.strip():
+        return "its log is empty"
+    errors = _ERROR_LINE.findall(text) or _REFUSAL.findall(text) or _refused(text)
+    return f"last error: {errors[-1].strip()[:300]}" if errors else "its log has no error"
+
+
+def _refused(text: str) -> list[str]:
+    """What Janus said, without a level, before it began to run."""
+    if _BANNER in text or len(text) >= _LOG_TAIL:
+        return []
+    return [line for line in text.splitlines() if _FAULT.search(line)]
 
 
 def _folder_of(pid: int) -> Path | None:

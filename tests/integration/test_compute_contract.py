@@ -500,8 +500,8 @@ async def test_a_folder_that_cannot_be_written_is_a_clear_reason() -> None:
 async def test_a_janus_that_ends_right_away_says_why(
     vms: LocalVms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any transport Janus refuses to run. Its logger thread may lose the last lines (m), so
-    the reason is its best guess: `tests/unit/janus/test_process.py` says which line it takes."""
+    """Without any transport Janus refuses to run. Its logger thread may lose the last lines (m),
+    the error too: `tests/unit/janus/test_process.py` says which line is one."""
     with monkeypatch.context() as patch:
         for template in config.TEMPLATES.iterdir():
             text = re.sub(r"\t(ws|http|admin_http) = true", "", template.read_text())
@@ -509,7 +509,8 @@ async def test_a_janus_that_ends_right_away_says_why(
         patch.setattr(config, "TEMPLATES", tmp_path)
         await vms.compute.start(VM)
     machine = await until(vms.compute, VM, Power.FAILED)
-    assert machine.reason.startswith("Janus ended by itself; last error: ")
+    said = machine.reason.removeprefix("Janus ended by itself; ")
+    assert said.startswith(("last error: ", "its log has no error"))
     await vms.running(VM)
 
 
