@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Route, expect
 
 from shared.janus.port import JanusError
 from shared.platform.clock import iso
@@ -279,7 +279,13 @@ async def test_from_the_home_page_on_a_phone(system: System) -> None:
         await host.page.fill("[data-testid=user-name]", "maria")
         await host.click("sign-in")
         assert await host.page.inner_text("[data-testid=start-call]") == "Iniciar chamada"
-        await host.click("start-call")
+        # The list of bookings names no link: the page asks for the invites.
+        async with host.page.expect_response(lambda answer: answer.url.endswith("/invites")):
+            await host.click("start-call")
+        await expect(host.page.get_by_test_id("invite-help")).to_have_text(
+            "Envie este link à outra pessoa. Quem o tiver pode entrar."
+        )
+        assert "revogado" not in await host.page.inner_text("main")
         link = await host.page.input_value("[data-testid=invite-link]")
         assert link.startswith(f"{system.url}/call#invite=")
         await host.page.screenshot(path=SHOTS / "phone-link.png")

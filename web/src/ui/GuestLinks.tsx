@@ -1,12 +1,13 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Invite, invitesOf } from '../api/invites';
 import { t } from '../i18n';
 import { InviteLink } from './InviteLink';
+import { linksOf } from './toSend';
 
 interface Props {
   booking: number;
   token: string;
-  /** The shared link; absent once it is revoked. */
+  /** The shared link, where the booking names it: without it the invites are asked for. */
   url: string | null | undefined;
   /** Another one means that the guests may be others. */
   version: unknown;
@@ -14,17 +15,22 @@ interface Props {
 
 /** What lets the other person in: the shared link, else the guests' own. */
 export function GuestLinks({ booking, token, url, version }: Props) {
-  const guests = useGuests({ booking, token, url, version });
-  if (url) {
+  const invites = useInvites({ booking, token, url, version });
+  const before = useRef(url);
+  if (url) before.current = url;
+  const links = linksOf(url, invites, before.current);
+  if (links === null) return null;
+  if (links.kind === 'shared') {
     return (
       <>
-        <p class="muted">{t('inviteHelp')}</p>
-        <InviteLink url={url} />
+        <p class="muted" data-testid="invite-help">
+          {t('inviteHelp')}
+        </p>
+        <InviteLink url={links.url} />
       </>
     );
   }
-  if (guests === null) return null;
-  if (guests.length === 0) {
+  if (links.guests.length === 0) {
     return (
       <p class="muted" data-testid="nobody-invited">
         {t('nobodyInvited')}
@@ -34,7 +40,7 @@ export function GuestLinks({ booking, token, url, version }: Props) {
   return (
     <>
       <p class="muted">{t('guestLinksHelp')}</p>
-      {guests.map((guest) => (
+      {links.guests.map((guest) => (
         <div key={guest.invite_id} class="guest-link">
           <p>{guest.name || guest.email || t('guestUnnamed')}</p>
           <InviteLink url={guest.invite_url} />
@@ -45,18 +51,18 @@ export function GuestLinks({ booking, token, url, version }: Props) {
 }
 
 /** Null until they are known, and while there is no need of them. */
-function useGuests({ booking, token, url, version }: Props): Invite[] | null {
-  const [guests, setGuests] = useState<Invite[] | null>(null);
+function useInvites({ booking, token, url, version }: Props): Invite[] | null {
+  const [invites, setInvites] = useState<Invite[] | null>(null);
   const shared = !!url;
   useEffect(() => {
     if (shared) return;
     let stale = false;
     void invitesOf(token, booking).then(({ status, body }) => {
-      if (!stale && status === 200) setGuests(body ?? []);
+      if (!stale && status === 200) setInvites(body ?? []);
     });
     return () => {
       stale = true;
     };
   }, [booking, token, shared, version]);
-  return guests;
+  return invites;
 }
