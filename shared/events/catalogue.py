@@ -41,6 +41,7 @@ class EventType(StrEnum):
     REPORT_MONTHLY = "report.monthly"
     VM_STARTED = "vm.started"
     VM_START_FAILED = "vm.start_failed"
+    VM_NOT_ANSWERING = "vm.not_answering"
     VM_DEALLOCATED = "vm.deallocated"
     VM_STOP_FAILED = "vm.stop_failed"
     VM_OVERRIDDEN = "vm.overridden"

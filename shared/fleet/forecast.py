@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from shared.bookings.claims import Claim
 from shared.bookings.service import Bookings
 from shared.fleet.compute import Compute, ComputeError, Machine
-from shared.fleet.incidents import Incidents, incident
+from shared.fleet.incident_kinds import incident
+from shared.fleet.incidents import Incidents
 from shared.fleet.models import Incident, Override
 from shared.fleet.store import FleetStore
 from shared.platform import logs

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from shared.bookings.claims import Claim
 from shared.events.catalogue import Audit, DomainEvent, EventType
 from shared.events.outbox import Outbox
-from shared.fleet.models import EPOCH, Fleet, Incident, Override, Placement, Vm, VmState
+from shared.fleet.incident_kinds import KINDS, Kind, incident
+from shared.fleet.machine_incidents import not_answering, not_started, not_stopped
+from shared.fleet.models import Fleet, Incident, Override, Placement, Vm
 from shared.fleet.store import FleetStore, write
 from shared.platform import logs
 from shared.platform.clock import Clock, iso
@@ -32,36 +34,13 @@ READY_BY = timedelta(minutes=10)
 BOOT = timedelta(minutes=10)
 """What a machine may take for a booking that was made late."""
 
-STOPPING = timedelta(minutes=10)
-"""What a machine may take to stop."""
-
-SETTLED = timedelta(minutes=30)
-"""How long a machine that failed to start rests until nobody wants it any more. Longer than any
-wait before the next try, so that it is one incident and not one for each try."""
-
 AT_ONCE = 50
 """Incidents in one transaction, which takes 100 rows: each is a row and its event's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How a kind of incident is told; `by` is who notices it."""
-
-    event: EventType
-    severity: str
-    by: str = "timer:fleet_tick"
-
-
-KINDS: Mapping[str, Kind] = {
-    "not_ready": Kind(EventType.BOOKING_NOT_READY, "error"),
-    "start_failed": Kind(EventType.VM_START_FAILED, "error"),
-    "stop_failed": Kind(EventType.VM_STOP_FAILED, "error"),
-    "overrun": Kind(EventType.CALL_OVERRUN, "warning"),
-    "manual_hold": Kind(EventType.VM_HOLD_LONG, "warning"),
-    "capacity_short": Kind(EventType.FLEET_CAPACITY_WARNING, "warning", "timer:fleet_forecast"),
-}
-
-FOUND = frozenset({"not_ready", "start_failed", "stop_failed", "overrun", "manual_hold"})
+FOUND = frozenset(
+    {"not_ready", "start_failed", "not_answering", "stop_failed", "overrun", "manual_hold"}
+)
 """The kinds that `detect` looks for."""
 
 
@@ -76,34 +55,14 @@ class Situation:
     overrunning: Mapping[int, Placement]
 
 
-def incident(
-    kind: str, name: str, since: datetime, reason: str, next_step: str, **details: Any
-) -> Incident:
-    """`name`: of the machine, the booking or the pool. `next_step`: what an operator should do, one
-    sentence. `details`: what they need for it, as it stands in the event; an empty one is left out.
-    """
-    told = {key: iso(v) if isinstance(v, datetime) else v for key, v in details.items()}
-    data = {
-        "kind": kind,
-        "subject": f"{_SUBJECTS.get(kind, 'vm')}/{name}",
-        "reason": reason,
-        "since": iso(since),
-        "next_step": next_step,
-        **{key: value for key, value in told.items() if value != ""},
-    }
-    return Incident(f"{kind}|{name}", since, data)
-
-
-_SUBJECTS = {"not_ready": "booking", "overrun": "booking", "capacity_short": "pool"}
-
-
 def detect(situation: Situation, settings: Settings) -> list[Incident]:
     """All that is wrong now, of the kinds `FOUND`."""
     return list(
         chain(
             _not_ready(situation, settings.vm_lead),
-            _not_started(situation),
-            _not_stopped(situation),
+            not_started(situation.fleet, situation.now),
+            not_answering(situation.fleet),
+            not_stopped(situation.fleet, situation.now),
             _overrun(situation, settings.overrun_limit),
             _held_long(situation, settings.hold_long),
         )
@@ -144,47 +103,6 @@ def _obstacle(placement: Placement | None, vm: Vm | None) -> str:
     if not vm.serving:
         return f"{vm.name} is {vm.state.value}" + (f": {vm.reason}" if vm.reason else "")
     return "" if placement.made else f"its room is not on {vm.name} yet"
-
-
-def _not_started(situation: Situation) -> Iterator[Incident]:
-    for vm in situation.fleet.vms.values():
-        known = f"start_failed|{vm.name}" in situation.fleet.incidents
-        failing = _failing(vm, situation.now) if known else vm.state is VmState.FAILED
-        if not vm.failures or not failing:
-            continue
-        yield incident(
-            "start_failed",
-            vm.name,
-            vm.since,
-            vm.reason or "it did not start",
-            "It is tried again by itself and its bookings go to others; if the reason stays, "
-            "free quota, change its size, or exclude it.",
-            vm=vm.name,
-            attempts=vm.failures,
-            retry_at=vm.retry_at if vm.retry_at > EPOCH else "",
-        )
-
-
-def _failing(vm: Vm, now: datetime) -> bool:
-    """One that has failed is put to rest while its bookings try others, and is tried again."""
-    resting = vm.state is VmState.DEALLOCATED
-    return now - vm.since <= SETTLED if resting else not vm.serving
-
-
-def _not_stopped(situation: Situation) -> Iterator[Incident]:
-    for vm in situation.fleet.vms.values():
-        stopping = vm.state is VmState.DEALLOCATING
-        late = stopping and situation.now - vm.since > STOPPING
-        if not (vm.stop_failed or late):
-            continue
-        yield incident(
-            "stop_failed",
-            vm.name,
-            vm.since,
-            vm.reason or "it is still stopping",
-            "It costs money while it is on: deallocate it by hand in the portal.",
-            vm=vm.name,
-        )
 
 
 def _overrun(situation: Situation, limit: timedelta) -> Iterator[Incident]:

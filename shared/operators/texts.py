@@ -117,6 +117,17 @@ TEXTS: Mapping[str, Text] = {
             ),
         ),
     ),
+    "vm.not_answering": Text(
+        Message("A máquina {vm} deixou de responder", "Machine {vm} stopped answering"),
+        (
+            *(_WHY, _SINCE),
+            Message("Reinício não antes de: {retry_at}", "Restart not before: {retry_at}"),
+            _next(
+                "as reservas passam para outra máquina que tenha lugar; senão é reiniciada por si: "
+                "veja o seu registo."
+            ),
+        ),
+    ),
     "vm.stop_failed": Text(
         Message("A máquina {vm} não se desliga", "Machine {vm} does not stop"),
         (
@@ -243,6 +254,9 @@ OVER: Mapping[str, Message] = {
         "a reserva {name} sem máquina pronta", "booking {name} without a ready machine"
     ),
     "start_failed": Message("a máquina {name} não arrancava", "machine {name} did not start"),
+    "not_answering": Message(
+        "a máquina {name} deixou de responder", "machine {name} stopped answering"
+    ),
     "stop_failed": Message("a máquina {name} não se desligava", "machine {name} did not stop"),
     "manual_hold": Message("a máquina {name} retida há muito", "machine {name} was held for long"),
     "overrun": Message(

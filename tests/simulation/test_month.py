@@ -18,6 +18,7 @@ OLGA = Caller("olga", "ops", frozenset({"operator"}))
 OPENINGS = {
     "booking.not_ready": "not_ready",
     "vm.start_failed": "start_failed",
+    "vm.not_answering": "not_answering",
     "vm.stop_failed": "stop_failed",
     "call.overrun": "overrun",
 }

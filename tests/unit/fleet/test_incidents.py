@@ -13,7 +13,8 @@ import pytest
 
 from shared.bookings.claims import Claim
 from shared.events.outbox import Outbox
-from shared.fleet.incidents import FOUND, KINDS, Incidents, Situation, detect, incident
+from shared.fleet.incident_kinds import KINDS, incident
+from shared.fleet.incidents import FOUND, Incidents, Situation, detect
 from shared.fleet.models import EPOCH, Fleet, Incident, Override, Placement, Vm, VmState
 from shared.fleet.store import TABLE, FleetStore
 from shared.platform.clock import iso
@@ -148,6 +149,8 @@ def test_what_an_operator_is_told_of_a_booking() -> None:
     ("machine", "kinds"),
     [
         (vm(VmState.FAILED, failures=1), {"start_failed"}),
+        (vm(VmState.FAILED, failures=1, unready=True), {"not_answering"}),
+        (vm(VmState.STARTING, unready=True), set()),
         (vm(VmState.STARTING, failures=3), set()),
         (vm(VmState.READY, failures=1), set()),
         (vm(VmState.DEALLOCATED, failures=1), set()),
@@ -182,6 +185,51 @@ def test_a_machine_that_did_not_start_is_one_incident_whatever_is_tried(
 ) -> None:
     (known,) = found(machine=vm(VmState.FAILED, failures=1))
     assert [one.key for one in found(machine=machine, known=known)] == [known.key] * goes_on
+
+
+SILENT = vm(VmState.FAILED, -2, failures=1, unready=True, on_since=at(-60), retry_at=at(0.2))
+
+
+def test_what_an_operator_is_told_of_a_machine_that_fell_silent() -> None:
+    (one,) = found(machine=SILENT)
+    assert one.key == "not_answering|vm-0"
+    assert one.data == {
+        "kind": "not_answering",
+        "subject": "vm/vm-0",
+        "reason": "its Janus does not answer",
+        "since": "2026-06-10T08:58:00Z",
+        "next_step": one.data["next_step"],
+        "vm": "vm-0",
+        "retry_at": "2026-06-10T09:00:12Z",
+    }
+
+
+ON = at(-60)
+
+
+@pytest.mark.parametrize(
+    ("machine", "goes_on"),
+    [
+        (SILENT, True),
+        (vm(VmState.STARTING, failures=1, on_since=ON), True),
+        (vm(VmState.FAILED, failures=2, on_since=ON), True),
+        (vm(VmState.DEALLOCATING, failures=2, on_since=ON), True),
+        (vm(VmState.READY, on_since=ON), False),
+        (vm(VmState.DRAINING, on_since=ON), False),
+        (vm(VmState.DEALLOCATED, failures=1), False),
+    ],
+)
+def test_a_machine_that_fell_silent_is_one_incident_until_it_serves_or_is_off(
+    machine: Vm, goes_on: bool
+) -> None:
+    (known,) = found(machine=SILENT)
+    assert [one.key for one in found(machine=machine, known=known)] == [known.key] * goes_on
+
+
+def test_a_machine_that_served_and_is_off_and_does_not_come_back_did_not_start() -> None:
+    (known,) = found(machine=SILENT)
+    refused = vm(VmState.FAILED, failures=2)
+    assert [one.key for one in found(machine=refused, known=known)] == ["start_failed|vm-0"]
 
 
 @pytest.mark.parametrize(("end", "told"), [(-15, False), (-15.1, True)])

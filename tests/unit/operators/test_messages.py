@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from shared.events.catalogue import DomainEvent, EventType
-from shared.fleet.incidents import KINDS, incident
+from shared.fleet.incident_kinds import KINDS, incident
 from shared.operators.messages import LONGEST_TITLE, message, trial_message
 from shared.operators.models import Notice
 from shared.operators.texts import OVER, TEXTS

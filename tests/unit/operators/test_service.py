@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.events.catalogue import EventType
-from shared.fleet.incidents import FOUND, Incidents, incident
+from shared.fleet.incident_kinds import incident
+from shared.fleet.incidents import FOUND, Incidents
 from shared.fleet.store import FleetStore
 from shared.operators.messenger import Undelivered
 from shared.operators.service import TRIES
