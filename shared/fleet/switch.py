@@ -17,7 +17,7 @@ from shared.fleet.store import FleetStore
 from shared.platform import logs
 from shared.platform.clock import Clock, iso
 from shared.platform.ids import PLATFORM_TENANT
-from shared.platform.tables import Insert, Op
+from shared.platform.tables import Op, Upsert
 
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
@@ -31,8 +31,15 @@ NEVER_ALLOCATED = frozenset({"allocation_failed", "sku_not_available", "quota_ex
 PASSING = frozenset({"throttled", "conflict"})
 """Kinds that say nothing of the machine: the same is asked again, after a while."""
 
+MOST_STRETCHES = 40
+"""Rows that one transaction may take besides the others."""
+
 SLOW_START = timedelta(minutes=5)
-"""How long a machine may look off after it was asked to start."""
+"""How long a machine may look off after it was asked to start, or what passes may take."""
+
+STUCK = timedelta(minutes=10)
+"""How long a machine may be starting before its bookings look for another one. Shorter than the
+lead, so that there is time for that."""
 
 
 class PowerSwitch:
@@ -71,15 +78,11 @@ class PowerSwitch:
         known = vm.state is not VmState.DEALLOCATED
         if vm.etag and not known and not vm.on:
             return vm
-        off = _off(
-            replace(
-                vm,
-                state=VmState.DEALLOCATED,
-                since=now if known else vm.since,
-                reason="",
-            )
-        )
-        events = [self.event(EventType.VM_DEALLOCATED, off)] if vm.on else []
+        # Why it failed is shown until it works again.
+        reason = vm.reason if vm.state is VmState.FAILED else ""
+        since = now if known else vm.since
+        off = _off(replace(vm, state=VmState.DEALLOCATED, since=since, reason=reason))
+        events = [self._stopped(vm, now)] if vm.on else []
         return await self.save(machine, off, events, self._closed(vm, now))
 
     async def lost(self, machine: Machine, vm: Vm, bookings: Sequence[int]) -> Vm:
@@ -89,7 +92,7 @@ class PowerSwitch:
         logs.event("vm.lost", vm=vm.name, reason=reason)
         gone = _off(replace(vm, state=VmState.FAILED, since=now, reason=reason, retry_at=now))
         more = {"spot": vm.spot, "bookings": list(bookings)[:50]}
-        event = self.event(EventType.VM_LOST, gone, "error" if bookings else "warning", **more)
+        event = self.event(EventType.VM_LOST, gone, "error" if bookings else "info", **more)
         return await self.save(machine, gone, [event], self._closed(vm, now))
 
     # -- what is asked -----------------------------------------------------------------------------
@@ -97,16 +100,18 @@ class PowerSwitch:
     async def start(self, machine: Machine, vm: Vm) -> Vm:
         """From off. Its on-time begins before it is asked: after a crash it counts too much."""
         now = self._clock.now()
-        again = vm.state is VmState.STARTING and vm.on
+        again = vm.state is VmState.STARTING
         asked = replace(
             _off(vm),
             state=VmState.STARTING,
             since=vm.since if again else now,
             reason=machine.reason,
-            on_since=vm.on_since if again else now,
+            on_since=vm.on_since if again and vm.on else now,
         )
         closed = [] if again else self._closed(vm, now)
-        vm = await self.save(machine, asked, also=closed)
+        # Wanted again before anybody saw that it had stopped.
+        events = [self._stopped(vm, now)] if vm.on and not again else []
+        vm = await self.save(machine, asked, events, closed)
         logs.event("vm.start", vm=vm.name, again=again)
         try:
             operation = await self._compute.start(machine.name)
@@ -118,7 +123,7 @@ class PowerSwitch:
         """A Janus that hangs, or never came up."""
         logs.event("vm.restart", vm=vm.name, reason=reason)
         now = self._clock.now()
-        asked = replace(vm, state=VmState.STARTING, since=now, reason=reason, unready=False)
+        asked = replace(vm, state=VmState.STARTING, since=now, reason=reason)
         vm = await self.save(machine, asked)
         try:
             operation = await self._compute.restart(vm.name)
@@ -130,7 +135,7 @@ class PowerSwitch:
         now = self._clock.now()
         if vm.state is not VmState.DEALLOCATING:
             logs.event("vm.deallocate", vm=vm.name, unneeded_since=iso(vm.needed_until))
-            going = replace(vm, state=VmState.DEALLOCATING, since=now, reason="")
+            going = replace(vm, state=VmState.DEALLOCATING, since=now, reason="", unready=False)
             vm = await self.save(machine, replace(going, operation="", retry_at=EPOCH))
         if now < vm.retry_at:
             return vm
@@ -168,14 +173,14 @@ class PowerSwitch:
 
     async def start_failed(self, machine: Machine, vm: Vm, error: ComputeError) -> Vm:
         now = self._clock.now()
-        passing = error.kind in PASSING
+        passing = error.kind in PASSING and now - vm.since <= SLOW_START
         wait = error.retry_after or min(FIRST_RETRY * 2 ** min(vm.failures, 8), LAST_RETRY)
         logs.event("vm.start_refused", vm=vm.name, kind=error.kind, reason=error.message)
         charged = error.kind not in NEVER_ALLOCATED and not passing
         failed = replace(
             _off(vm),
-            state=VmState.DEALLOCATED if passing else VmState.FAILED,
-            since=now,
+            state=VmState.STARTING if passing else VmState.FAILED,
+            since=vm.since if passing else now,
             reason=error.message,
             failures=vm.failures + (0 if passing else 1),
             retry_at=now + wait,
@@ -190,12 +195,10 @@ class PowerSwitch:
         failed = replace(
             vm,
             state=VmState.FAILED,
-            since=now,
+            since=vm.since if vm.unready else now,
             reason=reason,
             failures=vm.failures + 1,
             retry_at=now + wait,
-            unready=False,
-            operation="",
         )
         return await self.save(machine, failed)
 
@@ -228,13 +231,23 @@ class PowerSwitch:
         data = {"vm": vm.name, "state": vm.state.value, "reason": vm.reason, **more}
         return self._outbox.event(kind, PLATFORM_TENANT, f"vm/{vm.name}", data, severity=severity)
 
+    def _stopped(self, vm: Vm, now: datetime) -> DomainEvent:
+        off = replace(vm, state=VmState.DEALLOCATED, since=now, reason="")
+        return self.event(EventType.VM_DEALLOCATED, off)
+
     def _closed(self, vm: Vm, now: datetime) -> list[Op]:
         """Its on-time until now, for the ledger."""
-        if not vm.on or now <= vm.on_since:
-            return []
         price = self._settings.vm_spot_price if vm.spot else self._settings.vm_price
-        stretch = Stretch(vm.name, vm.on_since, now, vm.region, vm.spot, str(price))
-        return [Insert(stretch.rk, stretch.to_row())]
+        rows: list[Op] = []
+        since = vm.on_since if vm.on else now
+        # After an outage of ours it may be days: the newest are kept, of more than a month.
+        since = max(since, now - MOST_STRETCHES * LONGEST)
+        while since < now:
+            until = min(since + LONGEST, now)
+            stretch = Stretch(vm.name, since, until, vm.region, vm.spot, str(price))
+            rows.append(Upsert(stretch.rk, stretch.to_row()))
+            since = until
+        return rows
 
 
 def _off(vm: Vm) -> Vm:

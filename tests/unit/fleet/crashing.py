@@ -182,6 +182,9 @@ class Crashing(World):
         assert not [vm for vm in fleet.vms.values() if vm.on or vm.operation or vm.stop_failed]
         await self._check_stretches()
         await self._check_carriages()
+        for name in self.compute.janus:
+            ends = self._ends(name)
+            assert len(ends) == len(self.compute.truth.get(name, [])), (name, ends)
         pointers = {body["event"] for body in self.queues.take(OUTBOX)}
         assert {event["id"] for event in self.events()} <= pointers, "somebody will carry each"
 
@@ -197,6 +200,11 @@ class Crashing(World):
                 early = max((t for t in self.ticked if t < since), default=since)
                 assert early <= start <= since + LATE, (name, start, since)
                 assert until <= end <= until + LATE, (name, end, until)
+
+    def _ends(self, name: str) -> list[str]:
+        """What was told when it went off: once each time."""
+        told = [event for event in self.events() if event["subject"] == f"vm/{name}"]
+        return [e["type"] for e in told if e["type"] in ("vm.deallocated", "vm.lost")]
 
     async def _check_carriages(self) -> None:
         found = await self.services.fleet_store.carriages(0, EPOCH, self.now + timedelta(days=1))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from shared.fleet.compute import ComputeError, Power
@@ -133,6 +130,25 @@ async def not_deallocated_later(world: Crashing) -> None:
     await world.ticks(3)
 
 
+async def booked_while_stopping(world: Crashing) -> None:
+    await world.ready(await world.book())
+    world.compute.slow.add("janus-0")
+    world.minute(76)
+    await world.ticks(2)
+    await world.book()
+    await world.ticks(2)
+    world.compute.slow.clear()
+    world.compute.finish("janus-0")
+    await world.ticks(4)
+    await world.check()
+
+
+async def started_by_hand(world: Crashing) -> None:
+    world.compute.set_power("janus-1", Power.RUNNING)
+    await world.ticks(4)
+    assert not world.compute.on
+
+
 async def cancelled_while_starting(world: Crashing) -> None:
     world.compute.slow.add("janus-0")
     booked = await world.book(20)
@@ -252,41 +268,3 @@ async def on_for_days(world: Crashing) -> None:
         world.minute(hour * 60)
         await world.ticks(2)
     assert world.compute.on == ["janus-0"]
-
-
-Tell = Callable[[Crashing], Awaitable[None]]
-DAYS = {"vm_margin": timedelta(hours=50)}
-
-
-@dataclass(frozen=True)
-class Story:
-    tell: Tell
-    machines: int = 2
-    ends: float = 240
-    """The minute when everything must be off."""
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
-STORIES = [
-    Story(started_in_time),
-    Story(started_slowly),
-    Story(refused),
-    Story(failed_later),
-    Story(lost),
-    Story(lost_alone, machines=1),
-    Story(two_lost),
-    Story(deallocated),
-    Story(deallocated_slowly),
-    Story(not_deallocated),
-    Story(not_deallocated_later),
-    Story(cancelled_while_starting),
-    Story(ended),
-    Story(held),
-    Story(excluded),
-    Story(drained, machines=1),
-    Story(deleted),
-    Story(hung),
-    Story(hung_alone, machines=1),
-    Story(none_starts),
-    Story(on_for_days, ends=52 * 60, settings=DAYS),
-]

@@ -87,6 +87,25 @@ async def test_people_who_stay() -> None:
     assert world.told[f"Over: the call of booking {number} after its end"] == 1
 
 
+async def test_people_who_stay_on_a_machine_that_can_not_be_looked_at() -> None:
+    world = Watched()
+    booked = await world.book(minutes=30)
+    janus = await world.ready(booked)
+    ticket = await world.join(booked)
+    janus.join(booked.room.room_id, ticket.participant_id)
+    await world.run(50)
+    real = janus.rooms
+
+    async def explode() -> set[int]:
+        raise RuntimeError("a bug")
+
+    janus.rooms = explode  # type: ignore[method-assign]
+    await world.run(5)
+    janus.rooms = real  # type: ignore[method-assign]
+    await world.run(5)
+    assert sum(world.told.values()) == 1, "it never was over"
+
+
 async def test_a_machine_that_is_held_for_long() -> None:
     world = Watched()
     end = world.now + timedelta(hours=6)

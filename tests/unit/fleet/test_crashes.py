@@ -7,17 +7,61 @@ at a read leaves what the write before it has left.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from tests.fakes.faults import When
+from tests.unit.fleet import stories
 from tests.unit.fleet.crashing import Crashing, Death
-from tests.unit.fleet.stories import STORIES, Story
+
+Tell = Callable[[Crashing], Awaitable[None]]
+DAYS = {"vm_margin": timedelta(hours=50)}
+
+
+@dataclass(frozen=True)
+class Story:
+    tell: Tell
+    machines: int = 2
+    ends: float = 240
+    """The minute when everything must be off."""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+STORIES = [
+    Story(stories.started_in_time),
+    Story(stories.started_slowly),
+    Story(stories.refused),
+    Story(stories.failed_later),
+    Story(stories.lost),
+    Story(stories.lost_alone, machines=1),
+    Story(stories.two_lost),
+    Story(stories.deallocated),
+    Story(stories.deallocated_slowly),
+    Story(stories.not_deallocated),
+    Story(stories.not_deallocated_later),
+    Story(stories.booked_while_stopping, machines=1),
+    Story(stories.started_by_hand),
+    Story(stories.cancelled_while_starting),
+    Story(stories.ended),
+    Story(stories.held),
+    Story(stories.excluded),
+    Story(stories.drained, machines=1),
+    Story(stories.deleted),
+    Story(stories.hung),
+    Story(stories.hung_alone, machines=1),
+    Story(stories.none_starts),
+    Story(stories.on_for_days, ends=52 * 60, settings=DAYS),
+]
 
 CHANGES = frozenset(
     {"commit", "put", "start", "deallocate", "restart"}
     | {"create_room", "edit_room", "destroy_room", "accept_sessions", "kick"}
 )
-TURNS = range(0, 30, 2)
+TURNS = range(0, 30, 3)
 WHENS: tuple[When, ...] = ("before", "after")
 NAMES = [story.tell.__name__ for story in STORIES]
 
@@ -75,7 +119,7 @@ async def test_two_at_once(story: Story) -> None:
 async def test_a_crash_beside_another(story: Story) -> None:
     """One of two that run at once dies, at every few of its calls."""
     clean = await _tell(story)
-    for n, death in enumerate(_deaths(clean)[::5]):
+    for n, death in enumerate(_deaths(clean)[::7]):
         try:
             _compare(clean, await _tell(story, death, twin=n % 9))
         except BaseException as error:

@@ -132,3 +132,32 @@ async def test_a_janus_that_was_restarted_while_draining_is_closed_again() -> No
     await world.tick()
     await world.tick()
     assert not janus.accepting
+
+
+async def test_one_that_was_closed_without_a_note_of_it_is_no_machine_that_hangs() -> None:
+    """Whoever closed it died before they wrote that down."""
+    world = World()
+    booked = await world.book(0, 60)
+    janus = await world.ready(booked)
+    janus.accepting = False
+    await world.tick()
+    assert janus.accepting
+    assert vm(world)["state"] == "ready"
+    world.clock.advance(minutes=85)
+    janus.accepting = False
+    await world.tick()
+    await world.tick()
+    assert power(world) is Power.DEALLOCATED
+
+
+async def test_a_booking_that_ended_before_the_last_one_is_no_reason_for_a_margin() -> None:
+    world = World()
+    first, last = await world.book(0, 60), await world.book(0, 63)
+    janus = await world.ready(first)
+    await world.tick()
+    assert last.room.room_id in janus.room_specs
+    await decide(world, "janus-0", exclude=180)
+    for minutes in (71, 3):
+        world.clock.advance(minutes=minutes)
+        await world.tick()
+    assert power(world) is Power.DEALLOCATED

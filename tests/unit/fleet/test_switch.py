@@ -196,3 +196,18 @@ async def test_a_machine_that_cannot_be_looked_at_keeps_its_bookings() -> None:
     await world.tick()
     assert booked.room.room_id in world.compute.janus["janus-0"].room_specs
     assert world.compute.machine("janus-1").power is Power.DEALLOCATED
+
+
+async def test_wanted_again_while_it_stops_is_a_stop_and_a_start_for_whoever_counts() -> None:
+    world = World(local_vms=1)
+    await world.ready(await world.book(0, 60))
+    world.compute.slow.add("janus-0")
+    world.clock.advance(minutes=76)
+    await world.tick()
+    booked = await world.book()
+    world.compute.slow.clear()
+    world.compute.finish("janus-0")
+    await world.ready(booked)
+    kinds = [event["type"] for event in world.events() if event["type"].startswith("vm.")]
+    assert sorted(kinds) == ["vm.deallocated", "vm.started", "vm.started"]
+    assert await stretches(world) == [("janus-0", 76)]
