@@ -12,8 +12,8 @@ CEILING = 0.6
 """Of a core: what the calls may use on average. The rest is for bursts, joins and the machine."""
 
 BROWSER = 1.15
-"""By how much more a browser's packets cost Janus than those of the light clients, for it reports
-more of what it receives (`janus_calls --chromium`)."""
+"""By how much more a browser's packets cost Janus than those of the light clients: it spreads them
+in time and reports more of what it receives (`janus_calls --chromium`)."""
 
 LATE = 0.25
 LOSS = 0.01
