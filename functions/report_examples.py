@@ -21,19 +21,22 @@ def report_answers(day: date, booking_id: int, machine: str) -> dict[str, dict[s
 def report_csv(day: date, booking_id: int) -> str:
     columns = "month,tenant,booking_id,calls,call_seconds,call_minutes,vm_seconds,vm_minutes"
     row = f"{day:%Y-%m},acme,{booking_id},1,3480,58.00,6300,105.00,0.21,EUR"
-    return f"{columns},cost,currency\r\n{row}\r\n"
+    more = f"booking/{booking_id},{day}T10:00:00Z,{day}T11:00:00Z"
+    head = f"{columns},cost,currency,booking,start_time,end_time"
+    return f"{head}\r\n{row},{more}\r\n"
 
 
 def _usage(day: date, booking_id: int, machine: str) -> dict[str, Any]:
     month = day.replace(day=1)
     booking = {**CALLED, **_took(6300, "0.21"), "tenant": "acme"}
+    times = {"start_time": f"{day}T10:00:00Z", "end_time": f"{day}T11:00:00Z"}
     return {
         "month": f"{month:%Y-%m}",
         "since": f"{month}T00:00:00Z",
         "until": f"{(month + timedelta(31)).replace(day=1)}T00:00:00Z",
         "totals": {**CALLED, **_took(9900, "0.33"), "bookings": 1},
         "tenants": [{**booking, "bookings": 1}],
-        "bookings": [{**booking, "booking_id": booking_id}],
+        "bookings": [{**booking, "booking_id": booking_id, **times}],
         "platform": _took(3600, "0.12"),
         "machines": [
             {

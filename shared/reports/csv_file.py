@@ -2,6 +2,10 @@
 
 The columns stay as they are; new ones come behind. For operators the platform's own share is a
 line without a booking, so each column's sum is the total.
+
+Spreadsheets keep 15 digits of a number, and a booking's id has 16: the last one becomes a 0. So
+`booking` has it once more as text, in the audit trail's words (`booking/<id>`): an apostrophe would
+be seen in some of them, and `="…"` is a formula.
 """
 
 from __future__ import annotations
@@ -9,7 +13,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 
+from shared.platform.clock import iso
 from shared.platform.ids import PLATFORM_TENANT
 from shared.reports.models import BookingUsage, Usage
 
@@ -26,6 +32,9 @@ COLUMNS = (
     "vm_minutes",
     "cost",
     "currency",
+    "booking",
+    "start_time",
+    "end_time",
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -41,15 +50,20 @@ def usage_csv(usage: Usage) -> bytes:
 
 def _rows(usage: Usage) -> Iterator[tuple[object, ...]]:
     for row in usage.bookings:
-        yield (usage.month, row.tenant, row.booking_id, *_figures(row), usage.currency)
+        named = (f"booking/{row.booking_id}", _time(row.start_time), _time(row.end_time))
+        yield (usage.month, row.tenant, row.booking_id, *_figures(row), usage.currency, *named)
     if own := usage.platform:
         figures = (0, 0, "0.00", own.vm_seconds, f"{own.vm_minutes:.2f}", own.cost)
-        yield (usage.month, PLATFORM_TENANT, "", *figures, usage.currency)
+        yield (usage.month, PLATFORM_TENANT, "", *figures, usage.currency, "", "", "")
 
 
 def _figures(row: BookingUsage) -> tuple[object, ...]:
     called, on = f"{row.call_minutes:.2f}", f"{row.vm_minutes:.2f}"
     return (row.calls, row.call_seconds, called, row.vm_seconds, on, row.cost)
+
+
+def _time(moment: datetime | None) -> str:
+    return iso(moment) if moment else ""
 
 
 def _cell(value: object) -> str:

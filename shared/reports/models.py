@@ -44,10 +44,13 @@ def hours(seconds: int) -> float:
 
 
 class BookingUsage(Amounts):
-    """`calls` began in the period."""
+    """`calls` began in the period. From `start_time` until `end_time` machines carried it, also
+    before and after the period; both are the same of one that was cancelled before it began."""
 
     tenant: str
     booking_id: int
+    start_time: Utc | None = None
+    end_time: Utc | None = None
 
 
 class TenantUsage(Amounts):

@@ -48,6 +48,15 @@ class Reading:
         found = {one.booking_id: one.tenant for one in self.sessions}
         return found | {one.booking_id: one.tenant for one in self.carriages}
 
+    def times(self) -> dict[int, tuple[datetime, datetime]]:
+        """By booking: from when until when machines carried it. Both are the same of one that
+        never began; where another machine was to carry it before that counts for nothing."""
+        found: dict[int, tuple[datetime, datetime]] = {}
+        for one in sorted(self.carriages, key=lambda c: (c.start >= c.end, c.start)):
+            start, end = found.get(one.booking_id, (one.start, one.end))
+            found[one.booking_id] = (start, max(end, one.end) if one.start < one.end else end)
+        return found
+
 
 class LedgerReader:
     def __init__(

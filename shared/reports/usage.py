@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from fractions import Fraction
 
 from shared.platform.ids import PLATFORM_TENANT
@@ -94,7 +95,7 @@ def usage(
     """Of one tenant, or of all with the platform's own share and the machines."""
     books = account(reading, seconds(period.start), seconds(period.end), currency)
     coins = books.by_tenant()
-    rows = _bookings(books, coins, tenant)
+    rows = _bookings(books, coins, tenant, reading.times())
     tenants = _tenants(rows)
     own = _own(books, coins) if tenant in (None, PLATFORM_TENANT) else None
     machines = _machines(books, reading.regions) if tenant is None else None
@@ -114,7 +115,10 @@ def usage(
 
 
 def _bookings(
-    books: Account, coins: Mapping[str, int], wanted: str | None
+    books: Account,
+    coins: Mapping[str, int],
+    wanted: str | None,
+    times: Mapping[int, tuple[datetime, datetime]],
 ) -> tuple[BookingUsage, ...]:
     by_tenant: dict[str, dict[int, Tally]] = defaultdict(dict)
     for (tenant, booking_id), tally in books.by_booking.items():
@@ -127,7 +131,9 @@ def _bookings(
         for booking_id, tally in sorted(mine.items()):
             cost = amount(costs[booking_id], books.currency)
             counts = (tally.calls, tally.call_seconds, tally.vm_seconds, cost)
-            rows.append(BookingUsage.of(*counts, tenant=tenant, booking_id=booking_id))
+            start, end = times.get(booking_id, (None, None))
+            row = BookingUsage.of(*counts, tenant=tenant, booking_id=booking_id)
+            rows.append(row.model_copy(update={"start_time": start, "end_time": end}))
     return tuple(rows)
 
 

@@ -58,11 +58,30 @@ async def test_or_a_file(door: Door, name: str) -> None:
     assert text.count("\r\n") == text.count("\n") == 4
     head, evil, acme, own = lines(answer)
     assert ",".join(head) == (
-        "month,tenant,booking_id,calls,call_seconds,call_minutes,vm_seconds,vm_minutes,cost,currency"
+        "month,tenant,booking_id,calls,call_seconds,call_minutes,vm_seconds,vm_minutes,cost,currency,"
+        "booking,start_time,end_time"
     )
-    assert evil == ["2026-10", "'=cmd\"é", "2", "0", "0", "0.00", "6300", "105.00", "0.21", "EUR"]
-    assert acme == ["2026-10", "acme", "1", "1", "3480", "58.00", "6300", "105.00", "0.21", "EUR"]
-    assert own == ["2026-10", "platform", "", "0", "0", "0.00", "3600", "60.00", "0.12", "EUR"]
+    assert evil[:10] == [
+        "2026-10", "'=cmd\"é", "2", "0", "0", "0.00", "6300", "105.00", "0.21", "EUR",
+    ]  # fmt: skip
+    assert evil[10:] == ["booking/2", "2026-10-06T10:00:00Z", "2026-10-06T11:00:00Z"]
+    assert acme[:10] == [
+        "2026-10", "acme", "1", "1", "3480", "58.00", "6300", "105.00", "0.21", "EUR",
+    ]  # fmt: skip
+    assert acme[10:] == ["booking/1", "2026-10-05T10:00:00Z", "2026-10-05T11:00:00Z"]
+    assert own == [
+        "2026-10", "platform", "", "0", "0", "0.00", "3600", "60.00", "0.12", "EUR", "", "", "",
+    ]  # fmt: skip
+
+
+async def test_no_id_is_lost_to_a_spreadsheet(door: Door) -> None:
+    """They take what looks like a number for one, and keep 15 digits of it."""
+    number = 2026100700100017
+    await door.world.carry(number, "10-07 10:30", "10-07 11:00", vm="janus-1")
+    answer = await ask(door, "admin", name="reports_usage_csv")
+    (row,) = [line for line in lines(answer) if str(number) in line]
+    kept = [cell for cell in row if str(number) in cell and not cell.isdigit()]
+    assert kept == [f"booking/{number}"]
 
 
 async def test_an_admins_file_has_the_own_bookings(door: Door) -> None:

@@ -45,6 +45,27 @@ async def test_two_bookings_share_a_machine(world: Booked) -> None:
     assert usage.platform.vm_seconds == 0
 
 
+async def test_a_bill_says_when_each_booking_was(world: Booked) -> None:
+    """Of one that moved, from its first machine to its last one; one that went to another machine
+    before it began was never on the first."""
+    await world.on("10-05 09:30", "10-05 12:15")
+    await world.on("10-05 10:20", "10-05 12:15", "janus-1")
+    await world.carry(1, "10-05 10:20", "10-05 11:00", vm="janus-1")
+    await world.carry(1, "10-05 10:00", "10-05 10:20")
+    await world.on("10-06 09:30", "10-06 10:00")
+    await world.carry(2, "10-06 09:50", "10-06 09:50")
+    await world.carry(3, "10-05 09:50", "10-05 09:50")
+    await world.carry(3, "10-05 11:30", "10-05 12:00", vm="janus-1")
+    await world.called(4, "10-05 10:00", "10-05 10:30")
+    usage = await world.usage()
+    assert {b.booking_id: (b.start_time, b.end_time) for b in usage.bookings} == {
+        1: (at("10-05 10:00"), at("10-05 11:00")),
+        2: (at("10-06 09:50"), at("10-06 09:50")),
+        3: (at("10-05 11:30"), at("10-05 12:00")),
+        4: (None, None),
+    }
+
+
 async def test_a_machine_that_carried_nobody_is_the_platforms(world: Booked) -> None:
     await world.on("10-05 09:00", "10-05 10:00")
     await world.on("10-05 12:00", "10-05 13:00", price="0.24")
