@@ -61,7 +61,7 @@ CHANGES = frozenset(
     {"commit", "put", "start", "deallocate", "restart"}
     | {"create_room", "edit_room", "destroy_room", "accept_sessions", "kick"}
 )
-TURNS = range(0, 30, 3)
+TURNS = range(0, 30, 4)
 WHENS: tuple[When, ...] = ("before", "after")
 NAMES = [story.tell.__name__ for story in STORIES]
 
@@ -119,7 +119,7 @@ async def test_two_at_once(story: Story) -> None:
 async def test_a_crash_beside_another(story: Story) -> None:
     """One of two that run at once dies, at every few of its calls."""
     clean = await _tell(story)
-    for n, death in enumerate(_deaths(clean)[::7]):
+    for n, death in enumerate(_deaths(clean)[::9]):
         try:
             _compare(clean, await _tell(story, death, twin=n % 9))
         except BaseException as error:
