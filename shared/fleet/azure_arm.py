@@ -6,12 +6,15 @@ The only module that imports the management SDK.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+from azure.core.async_paging import AsyncPageIterator
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import AsyncRetryPolicy, SansIOHTTPPolicy
 from azure.core.polling.base_polling import BadResponse, BadStatus
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.compute.models import VirtualMachine
@@ -29,6 +32,29 @@ _AGAIN: dict[str, Any] = {"retry_on_methods": frozenset({"GET", "POST"})}
 
 _ONCE: dict[str, Any] = {"retry_total": 0}
 """A second restart would end the calls that came back after the first."""
+
+PAGES = 100
+"""Of the list of machines; more make no sense in one resource group."""
+
+
+class ForeignHost(ValueError):
+    """An answer of Resource Manager leads to another host."""
+
+
+class EndlessList(ValueError):
+    """The list has a page that leads back, or too many."""
+
+
+class _OurHost(SansIOHTTPPolicy[Any, Any]):
+    """Sends nothing, above all not our bearer token, to another host than Resource Manager's (or
+    one of its regions), whatever a page's next link, an operation's address or a redirect says."""
+
+    host = ""
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        asked = urlsplit(request.http_request.url).netloc.lower()
+        if not re.fullmatch(rf"([a-z0-9-]+\.)*{re.escape(self.host)}", asked):
+            raise ForeignHost(f"{asked} is not Azure Resource Manager")
 
 
 class _OneMoreTry(AsyncRetryPolicy[Any, Any]):
@@ -51,38 +77,53 @@ class Followed:
 
 
 class _OnePoll(AsyncARMPolling):
-    """Asks once, and keeps the answer. Raises `ValueError` rather than send our bearer token to
-    another host than Resource Manager's, whatever the operation's address says."""
+    """Asks once, and keeps the answer."""
 
-    def __init__(self, host: str) -> None:
-        super().__init__()
-        self._host = host
-        self.answer: Any = None
+    answer: Any = None
 
     async def request_status(self, status_link: str) -> Any:
-        host = urlsplit(status_link).netloc.lower()
-        if host != self._host and not host.endswith(f".{self._host}"):
-            raise ValueError("the operation is not at Azure Resource Manager")
         pipelined = await super().request_status(status_link)
         self.answer = pipelined.http_response
         return pipelined
 
 
 class Arm:
-    """`options` go to `ComputeManagementClient`: `base_url`, policies."""
+    """`options` go to `ComputeManagementClient`: `base_url`, policies.
+
+    Besides `AzureError`, any error may come out of an answer that makes no sense: the SDK reads
+    what it is sent without looking.
+    """
 
     def __init__(self, settings: Settings, clock: Clock, credential: Any, **options: Any) -> None:
         self._clock = clock
         subscription = str(settings.azure_subscription)
         self._group = str(settings.azure_resource_group)
+        ours = _OurHost()
         self._client = ComputeManagementClient(
-            credential, subscription, **_TIMES, retry_policy=_OneMoreTry(), **options
+            credential,
+            subscription,
+            **_TIMES,
+            retry_policy=_OneMoreTry(),
+            # Not per call: so it sees redirects too.
+            per_retry_policies=[ours],
+            **options,
         )
         self._vms = self._client.virtual_machines
-        self._host = urlsplit(self._client._config.base_url).netloc.lower()
+        ours.host = urlsplit(self._client._config.base_url).netloc.lower()
 
     async def vms(self) -> list[VirtualMachine]:
-        return [vm async for vm in self._vms.list(self._group)]
+        """All of them: a list without an end is an error, as half of it would look like machines
+        that are gone."""
+        pages = self._vms.list(self._group).by_page()
+        found: list[VirtualMachine] = []
+        links: set[str] = set()
+        async for page in pages:
+            found += [vm async for vm in page]
+            link = cast(AsyncPageIterator[VirtualMachine], pages).continuation_token
+            if link in links or len(links) == PAGES:
+                raise EndlessList
+            links |= {link} if link else set()
+        return found
 
     async def statuses(self, name: str) -> list[tuple[str, str]]:
         view = await self._vms.instance_view(self._group, name)
@@ -100,17 +141,19 @@ class Arm:
 
     async def poll(self, token: str) -> Followed:
         """Asks once. Raises `HttpResponseError` when the operation can't be asked about."""
-        method = _OnePoll(self._host)
+        method = _OnePoll()
         try:
             # Whatever was begun: what is followed is in the token.
             await self._vms.begin_start(
                 self._group, "any", continuation_token=token, polling=method
             )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return _lost(error)
+        try:
             if not method.finished():
                 await method.update_status()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            logs.event("compute.operation_lost", reason=str(error))
-            return Followed(finished=True)
+        except ForeignHost as error:
+            return _lost(error)
         except (BadStatus, BadResponse):
             return self._refused(method.answer)
         if method.status().lower() in ("failed", "canceled"):
@@ -135,8 +178,14 @@ class Arm:
         await self._client.close()
 
 
+def _lost(error: Exception) -> Followed:
+    logs.event("compute.operation_lost", reason=str(error))
+    return Followed(finished=True)
+
+
 def _json(response: Any) -> Any:
+    """None: it can't be read, because of its form, its charset or its depth."""
     try:
         return json.loads(response.text())
-    except ValueError:
+    except (ValueError, LookupError, RecursionError):
         return None

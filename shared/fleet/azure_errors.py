@@ -17,6 +17,12 @@ from shared.fleet.compute import ComputeError
 WAIT_UNASKED = timedelta(minutes=1)
 """How long we keep still when we are told to, but not how long."""
 
+LONGEST_WAIT = timedelta(minutes=15)
+"""However long we are told to: an hour without a machine is worse than being told off once more."""
+
+DEEPEST = 10
+"""Details within details."""
+
 LONGEST = 400
 """Characters of a message."""
 
@@ -106,8 +112,8 @@ def _kind(status: int | None, faults: list[tuple[str, str]]) -> str:
     return _BY_STATUS.get(status or 0, "failed")
 
 
-def _faults(body: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(body, Mapping):
+def _faults(body: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
+    if not isinstance(body, Mapping) or depth > DEEPEST:
         return
     error = body.get("error", body)
     if not isinstance(error, Mapping):
@@ -116,26 +122,27 @@ def _faults(body: Any) -> Iterator[tuple[str, str]]:
         yield str(error["code"]), str(error.get("message") or "")
     details = error.get("details")
     for inner in details if isinstance(details, list) else ():
-        yield from _faults(inner)
+        yield from _faults(inner, depth + 1)
 
 
 def _wait(headers: Mapping[str, str], now: datetime) -> timedelta:
-    """Retry-After: seconds or a date; some services tell milliseconds in headers of their own."""
+    """Retry-After: seconds or a date; some services tell milliseconds in headers of their own.
+    One that can't be read is none."""
     for name, unit in (("Retry-After", 1.0), ("retry-after-ms", 0.001), (_MS_HEADER, 0.001)):
         text = headers.get(name, "")
         try:
-            wait = timedelta(seconds=float(text) * unit)
-        except (ValueError, OverflowError):
+            wait = timedelta(seconds=min(float(text) * unit, LONGEST_WAIT.total_seconds()))
+        except (ValueError, OverflowError):  # OverflowError: minus infinity
             wait = _until(text, now)
         if wait > timedelta(0):
-            return max(wait, timedelta(seconds=1))
+            return min(max(wait, timedelta(seconds=1)), LONGEST_WAIT)
     return WAIT_UNASKED
 
 
 def _until(date: str, now: datetime) -> timedelta:
     try:
         return parsedate_to_datetime(date) - now
-    except (ValueError, TypeError):  # TypeError: a date without a zone
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
         return timedelta(0)
 
 

@@ -14,6 +14,18 @@ ROLE = "janus"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 
+_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
+"""What resolvers take for an IPv4 address: `127.1`, `2130706433`, `0x7f000001`."""
+
+_OWN_NAMES = re.compile(r"(.*\.)?(localhost|localdomain|ip6-[a-z]+)", re.IGNORECASE)
+
+_PRIVATE = [
+    ipaddress.ip_network(each)
+    for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+]
+"""What a virtual network is made of (RFC 1918, 6598 and 4193). The Admin API is nowhere else: not
+on ourselves, and not at the platform's own addresses like 169.254.169.254 and 168.63.129.16."""
+
 
 class BadTag(Exception):
     """The message says what to mend."""
@@ -25,7 +37,7 @@ def machine(
     """The machine that these tags describe, its power not yet known; None: it is not ours, or
     another pool's. Raises `BadTag`."""
     # Azure keeps the case of a tag's name and ignores it.
-    given = {key.lower(): value.strip() for key, value in tags.items()}
+    given = {key.lower(): text.strip() for key, text in tags.items() if isinstance(text, str)}
     if given.get("suroga-role", "").lower() != ROLE:
         return None
     pool = _number(given, "suroga-pool", 0, 99)
@@ -35,6 +47,9 @@ def machine(
     host = given.get("suroga-host", "")
     if not _DNS_NAME.fullmatch(host):
         raise BadTag("its tag suroga-host should be the DNS name by which browsers reach it")
+    domain = settings.vm_domain.lower()
+    if domain and not f".{host.lower()}".endswith(f".{domain}"):
+        raise BadTag(f"its tag suroga-host should be a name in {domain} (SUROGA_VM_DOMAIN)")
     admin = _address(given.get("suroga-admin", name))
     return Machine(
         name=name,
@@ -60,15 +75,18 @@ def _number(
 
 
 def _address(text: str) -> str:
-    """For a URL."""
+    """For a URL. Whoever may write tags must not send our Admin API's secret where it pleases them,
+    nor us to ourselves."""
+    bad = BadTag("its tag suroga-admin should be the private name or address of its Admin API")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        if _DNS_NAME.fullmatch(text):
+        own = _NUMBER.fullmatch(text) or _OWN_NAMES.fullmatch(text)
+        if _DNS_NAME.fullmatch(text) and not own:
             return text
-        raise BadTag(
-            "its tag suroga-admin should be the private name or address of its Admin API"
-        ) from None
+        raise bad from None
+    if "%" in text or not any(address in network for network in _PRIVATE):
+        raise bad
     return f"[{address}]" if address.version == 6 else str(address)
 
 

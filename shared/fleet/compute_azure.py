@@ -2,9 +2,8 @@
 
 Nothing blocks until a machine has changed: an operation is begun, its continuation token kept by
 the caller and followed later, by whichever process. The token is azure-core's, JSON in base64
-without credentials; a poller sends our bearer token to the address in it, so it is followed to
-Resource Manager's host only. ARM's own words: https://learn.microsoft.com/azure/azure-resource-
-manager/management/async-operations
+without credentials. ARM's own words: https://learn.microsoft.com/azure/azure-resource-manager/
+management/async-operations
 """
 
 from __future__ import annotations
@@ -194,11 +193,16 @@ class AzureCompute:
         ours: list[Machine] = []
         bad: dict[str, str] = {}
         for vm in vms:
-            spot = str(vm.priority or "").lower().endswith("spot")
+            name = str(getattr(vm, "name", None) or "without a name")
             try:
-                found = machine(vm.name, vm.location, spot, vm.tags or {}, self._settings)
+                spot = str(vm.priority or "").lower().endswith("spot")
+                found = machine(name, str(vm.location or ""), spot, vm.tags or {}, self._settings)
             except BadTag as error:
-                bad[vm.name] = str(error)
+                bad[name] = str(error)
+                continue
+            except Exception as error:
+                # As in `_asking`: the SDK's model holds whatever Azure wrote, of any type.
+                bad[name] = _nonsense(error).message
                 continue
             ours += [found] if found else []
         for name, reason in bad.items():
@@ -209,8 +213,7 @@ class AzureCompute:
 
     async def _view(self, listed: Machine) -> Machine:
         async with self._asking():
-            statuses = await self._arm.statuses(listed.name)
-        told, reason = power(statuses)
+            told, reason = power(await self._arm.statuses(listed.name))
         return replace(listed, power=told, reason=brief(reason))
 
     # -- asking ------------------------------------------------------------------------------------
@@ -228,11 +231,21 @@ class AzureCompute:
         except TimeoutError:
             message = f"Azure did not answer within {self._patience:g} s"
             raise ComputeError("failed", message) from None
+        except ComputeError:
+            raise
         except AzureError as error:
             raise self._translated(error) from error
+        except Exception as error:
+            # The border to a foreign SDK: an answer that is none (a proxy's page, null, a list in
+            # the place of an object) comes out of it as any error at all, and must not keep the
+            # reconciler from the other machines. Its type and its traceback are told.
+            logs.exception("compute.nonsense", error)
+            raise _nonsense(error) from error
 
     def _translated(self, error: AzureError) -> ComputeError:
         if isinstance(error, HttpResponseError) and error.response is not None:
+            if error.response.status_code == 200:
+                return _nonsense(error)  # it could not be read
             found = self._arm.error(error.response)
         elif isinstance(error, ClientAuthenticationError):
             return ComputeError("auth", brief(error.message))
@@ -249,3 +262,7 @@ class AzureCompute:
 
 def _name(each: Machine) -> str:
     return each.name
+
+
+def _nonsense(error: Exception) -> ComputeError:
+    return ComputeError("failed", f"Azure's answer makes no sense: {type(error).__name__}")

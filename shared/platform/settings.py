@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         default="http://{admin}:7088/admin",
         pattern=r"^https?://\{admin\}(:\d{1,5})?(/[^\s{}?#]*)?$",
     )
+    vm_domain: str = Field(
+        default="",
+        pattern=r"(?i)^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$",
+        max_length=200,
+    )
     vm_lead: timedelta = timedelta(minutes=30)
     vm_margin: timedelta = timedelta(minutes=15)
     vm_bridge: timedelta = timedelta(minutes=15)

@@ -230,6 +230,7 @@ def test_every_missing_setting_is_named_at_once(environment: Environment) -> Non
         *(("SUROGA_VM_URLS", "https://{host}/janus"), ("SUROGA_VM_URLS", "wss://host/janus")),
         *(("SUROGA_VM_URLS", "[]"), ("SUROGA_VM_URLS", "wss://{host}/,ws://{host}/")),
         *(("SUROGA_VM_ADMIN_URL", "http://10.0.0.1"), ("SUROGA_VM_ADMIN_URL", "{admin}:7088")),
+        *(("SUROGA_VM_DOMAIN", ".example.org"), ("SUROGA_VM_DOMAIN", "https://example.org")),
     ],
 )
 def test_a_malformed_setting_names_itself(environment: Environment, name: str, value: str) -> None:
