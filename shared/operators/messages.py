@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import string
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, cast, get_args
+from zoneinfo import ZoneInfo
 
 from shared.events.catalogue import DomainEvent
 from shared.operators.models import Level, Notice
-from shared.operators.texts import OVER, TEST, TEXTS, WORDS, Table, Text
+from shared.operators.reasons import in_portuguese
+from shared.operators.texts import OVER, QUIET, TEST, TEXTS, WORDS, Table, Text
 from shared.platform import logs
 from shared.platform.clock import parse
 from shared.platform.i18n import Language, Message, Param, say
@@ -25,20 +28,39 @@ MOST_SECONDS = 10**10
 UNKNOWN = "?"
 
 
-def message(event: DomainEvent, language: Language, home: str) -> Notice | None:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whom a message is for. `home` says which system it comes from; times are those of `zone`, to
+    the minute or to the second."""
+
+    language: Language
+    home: str
+    zone: ZoneInfo
+    seconds: bool = False
+
+    def time(self, moment: datetime) -> str:
+        local = moment.astimezone(self.zone)
+        name = local.tzname() or ""
+        # Zones without an abbreviation are called by their offset: `-03`.
+        zone = name if name[:1].isalpha() else f"UTC{name}"
+        return local.strftime(f"%Y-%m-%d %H:%M{':%S' if self.seconds else ''} ") + zone
+
+
+def message(event: DomainEvent, reader: Reader) -> Notice | None:
     """None for what is no operators' business. Whatever the data is, it raises nothing: an event
-    that can't be told must not hold up the relay. `home` says which system it comes from."""
-    text = TEXTS.get(event.type.value)
-    if text is None:
+    that can't be told must not hold up the relay."""
+    kind = event.type.value
+    text = TEXTS.get(kind)
+    if text is None or (kind in QUIET and event.severity == "info"):
         return None
     data = {**event.data}
-    if event.type.value == "fleet.recovered":
-        data["what"] = _what(data, language)
-    return _notice(text, data, _level(event), language, home)
+    if kind == "fleet.recovered":
+        data["what"] = _what(data, reader.language)
+    return _notice(text, data, _level(event), reader)
 
 
-def trial_message(language: Language, home: str, now: datetime) -> Notice:
-    return _notice(TEST, {"sent_at": now}, "info", language, home)
+def trial_message(reader: Reader, now: datetime) -> Notice:
+    return _notice(TEST, {"sent_at": now}, "info", reader)
 
 
 def _level(event: DomainEvent) -> Level:
@@ -47,17 +69,23 @@ def _level(event: DomainEvent) -> Level:
     return cast(Level, event.severity) if event.severity in get_args(Level) else "info"
 
 
-def _notice(
-    text: Text, data: Mapping[str, Any], level: Level, language: Language, home: str
-) -> Notice:
-    flat = _flat(data)
+def _notice(text: Text, data: Mapping[str, Any], level: Level, reader: Reader) -> Notice:
+    flat, language = _flat(data), reader.language
+    reader = replace(reader, seconds=_alike(text, flat, reader))
     names = _names(say(text.title, language))
-    title = text.title.text(language, dict.fromkeys(names, UNKNOWN) | _params(flat, names))
-    lines = [*filter(None, (_filled(line, flat, language) for line in text.lines))]
+    title = text.title.text(language, dict.fromkeys(names, UNKNOWN) | _params(flat, names, reader))
+    lines = [*filter(None, (_filled(line, flat, reader) for line in text.lines))]
     for table in text.tables:
-        lines += _rows(table, flat.get(table.of), language)
-    body = "\n".join([*lines, ""])[:LONGEST_BODY] + home
+        lines += _rows(table, flat.get(table.of), reader)
+    body = "\n".join([*lines, ""])[:LONGEST_BODY] + reader.home
     return Notice(f"{PRODUCT}: {title}"[:LONGEST_TITLE], body, level)
+
+
+def _alike(text: Text, data: Mapping[str, Any], reader: Reader) -> bool:
+    """Whether two of its times differ, and could not be told apart by the minute."""
+    names = {name for line in text.lines for name in _names(say(line, reader.language))}
+    shown, exact = (_params(data, names, each) for each in (reader, replace(reader, seconds=True)))
+    return len({*shown.values()}) < len({*exact.values()})
 
 
 def _what(data: Mapping[str, Any], language: Language) -> str:
@@ -79,51 +107,55 @@ def _flat(data: Mapping[str, Any], outer: str = "") -> dict[str, Any]:
     return found
 
 
-def _rows(table: Table, items: object, language: Language) -> Iterator[str]:
+def _rows(table: Table, items: object, reader: Reader) -> Iterator[str]:
     listed = items if isinstance(items, list) else []
     rows = [item if isinstance(item, Mapping) else {"item": item} for item in listed]
-    lines = [_filled(table.row, row, language) for row in rows[:MOST_ROWS]]
+    lines = [_filled(table.row, row, reader) for row in rows[:MOST_ROWS]]
     if any(lines):
-        yield say(table.heading, language)
+        yield say(table.heading, reader.language)
         yield from filter(None, lines)
     if len(rows) > MOST_ROWS:
         yield f"(+ {len(rows) - MOST_ROWS})"
 
 
-def _filled(line: Message, data: Mapping[str, Any], language: Language) -> str:
+def _filled(line: Message, data: Mapping[str, Any], reader: Reader) -> str:
     """Empty when something is missing for it."""
-    names = _names(say(line, language))
-    params = _params(data, names)
-    return line.text(language, params) if len(params) == len(names) else ""
+    names = _names(say(line, reader.language))
+    params = _params(data, names, reader)
+    return line.text(reader.language, params) if len(params) == len(names) else ""
 
 
 def _names(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def _params(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Param]:
+def _params(data: Mapping[str, Any], names: Collection[str], reader: Reader) -> dict[str, Param]:
     """Those of these names that are there."""
     there = {name: data[name] for name in names if data.get(name) not in (None, "")}
     return {
-        name: _param(name, value)
+        name: _param(name, value, reader)
         for name, value in there.items()
         if not isinstance(value, list | tuple | Mapping)
     }
 
 
-def _param(key: str, value: object) -> Param:
+def _param(key: str, value: object, reader: Reader) -> Param:
     if key.endswith("seconds") and isinstance(value, int) and abs(value) < MOST_SECONDS:
         return timedelta(seconds=value)
-    return WORDS.get(key, {}).get(str(value)) or _shown(value)
+    word = WORDS.get(key, {}).get(str(value))
+    if word:
+        return word
+    text = _shown(value, reader)
+    return Message(in_portuguese(text), text) if key == "reason" else text
 
 
-def _shown(value: object) -> Param:
+def _shown(value: object, reader: Reader) -> str:
     """As people read it: one line, times as such, and no secret that an error has quoted."""
-    if isinstance(value, datetime | timedelta):
-        return value
+    if isinstance(value, datetime):
+        return reader.time(value)
     # Cut after scrubbing, so that no half of a secret looks like none.
     text = " ".join(logs.scrub(str(value)[: 5 * LONGEST_VALUE]).split())[:LONGEST_VALUE]
     try:
-        return parse(text).astimezone(UTC) if text[10:11] == "T" else text
+        return reader.time(parse(text)) if text[10:11] == "T" else text
     except (ValueError, OverflowError):
         return text

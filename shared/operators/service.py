@@ -10,9 +10,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from shared.events.catalogue import DomainEvent
-from shared.operators.messages import message, trial_message
+from shared.operators.messages import Reader, message, trial_message
 from shared.operators.messenger import Messenger, Undelivered
 from shared.operators.models import ChannelTest, Notice
 from shared.platform import logs
@@ -38,14 +39,15 @@ class OperatorMessages:
     ) -> None:
         self._messenger = messenger
         self._queues = queues
-        self._settings = settings
+        self._reader = Reader(
+            settings.operator_language, settings.public_url, ZoneInfo(settings.time_zone)
+        )
         self._clock = clock
 
     async def on_event(self, event: DomainEvent) -> None:
         """Subscriber: one message for each channel. May raise `StorageUnavailable`."""
         count = len(self._messenger.channels)
-        settings = self._settings
-        notice = message(event, settings.operator_language, settings.public_url) if count else None
+        notice = message(event, self._reader) if count else None
         if notice is None:
             return
         for channel in range(count):
@@ -87,8 +89,7 @@ class OperatorMessages:
         Raises Problem 403 for everybody but operators.
         """
         caller.require_operator()
-        settings = self._settings
-        notice = trial_message(settings.operator_language, settings.public_url, self._clock.now())
+        notice = trial_message(self._reader, self._clock.now())
         services = enumerate(self._messenger.channels)
         return await together(*(self._try(n, service, notice) for n, service in services))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.operators.reasons import STEPS
 from shared.platform.i18n import Message
 
 
@@ -240,12 +241,17 @@ TEXTS: Mapping[str, Text] = {
     "report.monthly": _report(Message("Relatório do mês", "The month's report")),
 }
 
+QUIET = frozenset({"vm.lost"})
+"""Events that are told only when they are more than information: nobody need be woken for a machine
+that was lost and carried nothing."""
+
 WORDS: Mapping[str, Mapping[str, Message]] = {
     "result": {
         "ok": Message("correu bem", "passed"),
         "failed": Message("falhou", "failed"),
         "broken_off": Message("interrompido", "broken off"),
-    }
+    },
+    "item": {step: Message(portuguese, step) for step, portuguese in STEPS.items()},
 }
 """What stands for a word of ours, by the name of the placeholder."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import string
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from shared.events.catalogue import DomainEvent, EventType
 from shared.fleet.incident_kinds import KINDS, incident
-from shared.operators.messages import LONGEST_TITLE, message, trial_message
+from shared.operators.messages import LONGEST_TITLE, Reader, message, trial_message
 from shared.operators.models import Notice
 from shared.operators.texts import OVER, TEXTS
 from shared.platform.i18n import Language
@@ -49,8 +50,12 @@ class _Type(str):
         return str(self)
 
 
+def reader(language: Language = "en", zone: str = "UTC") -> Reader:
+    return Reader(language, HOME, ZoneInfo(zone))
+
+
 def told(kind: str, data: dict[str, Any], language: Language = "en", **more: Any) -> Notice:
-    notice = message(event(kind, data, **more), language, HOME)
+    notice = message(event(kind, data, **more), reader(language))
     assert notice
     return notice
 
@@ -221,8 +226,8 @@ def test_a_drill() -> None:
     assert notice.body.splitlines() == [
         "Início: 2026-06-10 03:00 UTC",
         "Passos:",
-        "- start: 2.5 s",
-        "- ready: 41.0 s",
+        "- ligar: 2.5 s",
+        "- ficar pronta: 41.0 s",
         HOME,
     ]
 
@@ -248,12 +253,12 @@ def test_the_level_is_the_events_severity(severity: str, level: str) -> None:
 
 def test_other_events_are_no_operators_business() -> None:
     for kind in ("booking.created", "call.started", "vm.started"):
-        assert message(event(EventType(kind), {}), "en", HOME) is None
+        assert message(event(EventType(kind), {}), reader()) is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_test_message(language: Language) -> None:
-    notice = trial_message(language, HOME, NOW)
+    notice = trial_message(reader(language), NOW)
     assert "2026-06-10 09:00 UTC" in notice.body
     assert notice.level == "info"
 
@@ -269,3 +274,59 @@ def test_a_machine_that_was_lost() -> None:
 def test_a_month_without_calls() -> None:
     body = told("report.monthly", {**REPORT, "sessions": 0, "mean_seconds": 0}).body
     assert body.startswith("Calls: 0 (before 1), on average 0 s\n")
+
+
+def test_nobody_is_woken_for_a_machine_that_was_lost_and_carried_nothing() -> None:
+    lost = {"vm": "janus-0", "state": "failed", "reason": "evicted", "bookings": []}
+    assert message(event("vm.lost", lost, "info"), reader()) is None
+    assert message(event("vm.lost", lost, "warning"), reader()) is not None
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("UTC", "2026-06-10 09:00 UTC"),
+        ("Europe/Lisbon", "2026-06-10 10:00 WEST"),
+        ("America/Sao_Paulo", "2026-06-10 06:00 UTC-03"),
+        ("Asia/Kathmandu", "2026-06-10 14:45 UTC+0545"),
+    ],
+)
+def test_times_are_those_of_the_systems_zone(zone: str, shown: str) -> None:
+    there = reader(zone=zone)
+    assert trial_message(there, NOW).body.startswith(f"Sent: {shown}\n")
+    notice = message(event("vm.stop_failed", of_an_incident("stop_failed")), there)
+    assert notice
+    assert f"Since: {shown}\n" in notice.body
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (10, ["Since: 2026-06-10 09:00:00 UTC", "Next try: 2026-06-10 09:00:10 UTC"]),
+        (60, ["Since: 2026-06-10 09:00 UTC", "Next try: 2026-06-10 09:01 UTC"]),
+        (0, ["Since: 2026-06-10 09:00 UTC", "Next try: 2026-06-10 09:00 UTC"]),
+    ],
+)
+def test_times_that_differ_look_different(seconds: int, shown: list[str]) -> None:
+    retry_at = NOW + timedelta(seconds=seconds)
+    data = incident("start_failed", "0", NOW, "no quota", "Wait.", vm="janus-1", retry_at=retry_at)
+    assert told("vm.start_failed", dict(data.data)).body.splitlines()[1:3] == shown
+
+
+def test_a_machine_that_stopped_answering() -> None:
+    retry_at = NOW + timedelta(seconds=130)
+    data = incident("not_answering", "janus-0", NOW, "", "Look.", vm="janus-0", retry_at=retry_at)
+    notice = told("vm.not_answering", {**data.data, "reason": "Janus does not answer"}, "pt")
+    assert notice.title == "Suroga: A máquina janus-0 deixou de responder"
+    assert notice.body.splitlines()[:3] == [
+        "Motivo: o Janus não responde",
+        "Desde: 2026-06-10 09:00 UTC",
+        "Reinício não antes de: 2026-06-10 09:02 UTC",
+    ]
+
+
+def test_our_own_reasons_are_told_in_the_operators_language() -> None:
+    data = {"vm": "janus-0", "reason": "It went off again"}
+    assert told("vm.start_failed", data).body.startswith("Why: It went off again\n")
+    said = told("vm.start_failed", data, "pt").body
+    assert said.startswith("Motivo: voltou a desligar-se\n")

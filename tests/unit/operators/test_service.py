@@ -69,6 +69,13 @@ async def test_in_the_operators_language() -> None:
     assert world.messenger.sent[0][1].title == "Suroga: A máquina janus-0 não se desliga"
 
 
+async def test_in_the_time_zone_of_the_plan() -> None:
+    world = Alerting("slack", time_zone="Europe/Lisbon")
+    await world.alert()
+    await world.turn()
+    assert "Since: 2026-06-10 10:00 WEST" in world.messenger.sent[0][1].body
+
+
 async def test_what_is_no_operators_business_is_not_sent() -> None:
     world = Alerting("slack")
     await world.book()
@@ -132,7 +139,7 @@ async def test_an_event_that_is_odd_does_not_hold_up_the_relay() -> None:
     world = Alerting("slack")
     outbox = world.services.bookings._outbox
     data = {"rows": [{"a": "b" * 500}] * 50}
-    event = outbox.event(EventType.VM_LOST, "platform", "vm/x", data)
+    event = outbox.event(EventType.VM_LOST, "platform", "vm/x", data, severity="error")
     await outbox.commit("T", "pk", [Insert("row", {})], [event])
     await world.drain()
     assert world.messenger.sent
