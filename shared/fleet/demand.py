@@ -126,8 +126,12 @@ def power_of(machine: Machine, vm: Vm) -> Power:
 
 
 def lost(vm: Vm, power: Power) -> bool:
-    """Whether a machine that worked is off without our asking: evicted, crashed, or by hand."""
-    return (vm.serving or vm.unready) and power in (Power.DEALLOCATED, Power.FAILED)
+    """Whether a machine that worked is off, or goes off, without our asking: evicted, crashed, or
+    by hand."""
+    return (vm.serving or vm.unready) and power in _GOING
+
+
+_GOING = (Power.DEALLOCATED, Power.FAILED, Power.DEALLOCATING)
 
 
 def matters(fleet: Fleet, now: datetime) -> set[str]:

@@ -17,7 +17,7 @@ from shared.fleet.demand import Leaving, lost, power_of
 from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
 from shared.fleet.rooms import Occupied, RoomKeeper
 from shared.fleet.store import FleetStore
-from shared.fleet.switch import SLOW_START, PowerSwitch
+from shared.fleet.switch import SLOW_START, STUCK, PowerSwitch
 from shared.fleet.task import Outcome, Task, carriage
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 HUNG = timedelta(minutes=2)
 """How long a running machine may be without a Janus that answers before it is restarted."""
+
+UNSEEN = timedelta(hours=1)
+"""How long a room that can't be looked into keeps its machine on after everybody's tokens ended."""
 
 CLOSED = 472
 """Janus accepts no new sessions."""
@@ -61,17 +64,27 @@ class Driver:
             vm, _ = await self._retire(task, task.vm, empty=True)
             return await self._off(task, vm, power)
         vm = await self._switch.seen_on(task.machine, task.vm)
-        if power is Power.RUNNING:
-            return await self._running(replace(task, vm=vm))
-        return await self._between(task, vm, power)
+        vm, busy = await self._switch.follow(task.machine, vm, power)
+        task = replace(task, vm=vm)
+        if power is Power.RUNNING and not (busy and vm.state is VmState.DEALLOCATING):
+            return await self._running(task)
+        return await self._between(task, power)
 
-    async def _between(self, task: Task, vm: Vm, power: Power) -> Outcome:
-        """It starts or stops. A start that nobody needs any more is turned round."""
-        vm, _ = await self._switch.follow(task.machine, vm, power)
+    async def _between(self, task: Task, power: Power) -> Outcome:
+        """It starts or stops. A start that nobody needs any more is turned round; one that takes
+        for ever is a failure."""
+        vm, since = task.vm, self._clock.now() - task.vm.since
+        if lost(vm, power):
+            vm = await self._switch.lost(task.machine, vm, task.carried)
+        stuck = power is Power.STARTING and vm.state is VmState.STARTING and since > STUCK
+        if stuck and task.wanted:
+            vm = await self._switch.unusable(
+                task.machine, vm, "It is still starting after 10 minutes"
+            )
         vm, lingering = await self._retire(task, vm)
         if power is Power.STARTING and not self._keep(task, vm, lingering):
             await self._switch.deallocate(task.machine, vm)
-        return Outcome(restless=True, unjudged=lingering)
+        return Outcome(restless=True, failed=_failed(task, vm), unjudged=lingering)
 
     # -- a machine that runs -----------------------------------------------------------------------
 
@@ -85,11 +98,14 @@ class Driver:
             await self._clear(task, janus)
         vm, lingering = await self._retire(task, vm, janus if ready else None, occupied)
         if not self._keep(task, vm, lingering):
-            await self._stop(task, vm)
+            await self._switch.deallocate(task.machine, vm)
             return Outcome(restless=True, occupied=occupied)
         cleared = any(gone.forced for gone in task.leaving)
         restless = cleared or (not ready and task.wanted)
-        return Outcome(restless=restless, occupied=occupied, lingering=lingering)
+        seen = [p for p in lingering if p.booking_id in occupied]
+        unseen = [p for p in lingering if p.booking_id not in occupied]
+        failed = _failed(task, vm)
+        return Outcome(restless, failed, occupied, lingering=seen, unjudged=unseen)
 
     async def _clear(self, task: Task, janus: Janus) -> None:
         """Destroys the rooms here of bookings that another machine carries: whoever moved them died
@@ -99,12 +115,6 @@ class Driver:
         if others:
             for room_id in others.keys() & await janus.rooms():
                 await self._rooms.destroy(janus, others[room_id])
-
-    async def _stop(self, task: Task, vm: Vm) -> None:
-        """Not again while the first request is being carried out."""
-        vm, busy = await self._switch.follow(task.machine, vm, Power.RUNNING)
-        if not (busy and vm.state is VmState.DEALLOCATING):
-            await self._switch.deallocate(task.machine, vm)
 
     async def _probe(self, task: Task, janus: Janus) -> tuple[Vm, bool]:
         vm, machine = task.vm, task.machine
@@ -208,8 +218,8 @@ class Driver:
                 await self._switch.seen_off(machine, vm)
             return Outcome(restless=False)
         if now >= vm.retry_at:
-            await self._switch.start(machine, vm)
-        return Outcome(restless=True)
+            vm = await self._switch.start(machine, vm)
+        return Outcome(restless=True, failed=_failed(task, vm))
 
     async def _deleted(self, task: Task) -> Outcome:
         """Its row goes with the last booking that finds no other machine."""
@@ -241,7 +251,7 @@ class Driver:
         for gone in task.leaving:
             placement = gone.placement
             seen = (occupied or {}).get(placement.booking_id)
-            if not (gone.forced or empty or (seen and not seen.participants)):
+            if not (gone.forced or empty) and self._inside(task, placement, seen):
                 lingering.append(placement)
                 continue
             if janus and placement.room_id not in shared_rooms:
@@ -251,6 +261,17 @@ class Driver:
                 carried = carriage(placement, self._clock.now())
                 await self._store.remove(task.machine.pool, placement, [carried])
         return vm, lingering
+
+    def _inside(self, task: Task, placement: Placement, seen: Occupied | None) -> bool:
+        """Whether somebody may still be in a room whose time is over. Where that can't be told it
+        holds until the tokens of all have ended. Whom an operator wants out by stopping the
+        machine is not waited for beyond the limit of an overrun."""
+        now = self._clock.now()
+        if seen is None:
+            return now <= placement.end + self._settings.join_grace + UNSEEN
+        stopped = task.override.excluded(now) and not task.override.held(now)
+        patience = now <= placement.end + self._settings.overrun_limit
+        return bool(seen.participants) and (patience or not stopped)
 
     async def _remember(self, machine: Machine, vm: Vm, gone: Leaving) -> Vm:
         now, placement = self._clock.now(), gone.placement
@@ -265,3 +286,7 @@ class Driver:
         excluded = task.override.excluded(now)
         waiting = now < vm.needed_until + self._settings.vm_margin and not excluded
         return task.wanted or task.on or bool(lingering) or waiting
+
+
+def _failed(task: Task, vm: Vm) -> bool:
+    return task.wanted and vm.state is VmState.FAILED and vm.failures > task.vm.failures

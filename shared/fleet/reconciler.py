@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.bookings.claims import Claim
@@ -15,7 +15,7 @@ from shared.fleet.compute import Compute, ComputeError, Machine, Power
 from shared.fleet.demand import Leaving
 from shared.fleet.driver import Driver
 from shared.fleet.incidents import FOUND, Incidents, Situation, detect
-from shared.fleet.models import Fleet, Placement, Vm
+from shared.fleet.models import EPOCH, Fleet, Placement, Vm
 from shared.fleet.planner import plan
 from shared.fleet.policy import Cause, Plan
 from shared.fleet.rooms import Occupied
@@ -29,8 +29,8 @@ from shared.platform.tables import Conflict, Delete
 if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
-LOOK_AROUND = 10
-"""Every so many minutes all machines are looked at: somebody may have started one by hand."""
+LOOK_AROUND = timedelta(minutes=10)
+"""How often each process looks at all machines: somebody may have started one by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Report:
     occupied: Mapping[int, Occupied] = field(default_factory=dict)
     placed: frozenset[int] | None = None
     restless: bool = False
+    failed: bool = False
+    """A machine that was wanted has just failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,16 @@ class Reconciler:
         self._settings = settings
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._looked_around = EPOCH
 
     async def run(self) -> Report:
         """One pass. Raises `StorageUnavailable` when the calendar can't be read."""
         async with self._turn:
             try:
-                return await self._pass(await self._look(self._clock.now()))
+                report = await self._pass(await self._look(self._clock.now()))
+                if report.failed:  # its bookings should not wait for the next pass
+                    report = await self._pass(await self._look(self._clock.now()))
+                return report
             except Conflict:  # another reconciler moves bookings just now: look again soon
                 logs.event("fleet.overtaken")
                 return Report(restless=True)
@@ -112,9 +118,10 @@ class Reconciler:
         """Its host is asked only for those whose state matters; for all now and then. When it does
         not answer, what we left them in must do: the rooms on them want to be served. The second
         list has those that it knows no longer."""
-        around = now.minute % LOOK_AROUND == 0
+        around = now >= self._looked_around + LOOK_AROUND
         try:
             machines = await self._compute.machines(None if around else demand.matters(fleet, now))
+            self._looked_around = now if around else self._looked_around
             strangers = {m.name for m in machines if m.name not in fleet.vms} - {
                 m.name for m in machines if m.power is not Power.UNKNOWN
             }
@@ -145,7 +152,8 @@ class Reconciler:
         await self._forget(seen)
         await self._tell(seen, due, outcomes)
         placed = frozenset(fleet.placements) | frozenset(wanted)
-        return Report(occupied, placed, bool(unplaced) or any(o.restless for o in outcomes))
+        restless = bool(unplaced) or any(o.restless for o in outcomes)
+        return Report(occupied, placed, restless, any(o.failed for o in outcomes))
 
     async def _forget(self, seen: Seen) -> None:
         """What people decided has had its time."""
@@ -189,9 +197,22 @@ class Reconciler:
         for number, claim in due.items():
             current = fleet.placements.get(number)
             vm = plan.placed.get(number) or (current.vm if current else "")
-            if vm:
-                wanted[number] = await self._put(fleet.pool, claim, vm, current)
+            placed = await self._placed(fleet.pool, claim, vm, current) if vm else None
+            if placed:
+                wanted[number] = placed
         return wanted
+
+    async def _placed(
+        self, pool: int, claim: Claim, vm: str, current: Placement | None
+    ) -> Placement | None:
+        """One booking that can't be written down keeps no other from its machine."""
+        try:
+            return await self._put(pool, claim, vm, current)
+        except Conflict:
+            raise
+        except Exception as error:
+            logs.exception("fleet.place_failed", error, booking_id=claim.booking_id)
+            return current
 
     async def _put(self, pool: int, claim: Claim, vm: str, current: Placement | None) -> Placement:
         now = self._clock.now()

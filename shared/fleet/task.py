@@ -11,7 +11,7 @@ from shared.fleet.demand import Leaving
 from shared.fleet.ledger import Carriage
 from shared.fleet.models import Override, Placement, Vm
 from shared.fleet.rooms import Occupied
-from shared.platform.tables import Insert, Op
+from shared.platform.tables import Op, Upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Outcome:
     bookings whose time is over and that may still have people inside."""
 
     restless: bool
+    failed: bool = False
+    """It was wanted and has just failed: its bookings may find another one at once."""
     occupied: Mapping[int, Occupied] = field(default_factory=dict)
     lingering: Sequence[Placement] = ()
     unjudged: Sequence[Placement] = ()
@@ -65,4 +67,4 @@ def carriage(placement: Placement, now: datetime) -> Op:
     if end <= start:  # it never began there
         start = end = now
     gone = Carriage(placement.booking_id, placement.tenant, placement.vm, start, end)
-    return Insert(gone.rk, gone.to_row())
+    return Upsert(gone.rk, gone.to_row())

@@ -185,6 +185,7 @@ class LocalTokens:
         claims |= {k: v for k, v in (("name", name), ("email", email)) if v}
         secret = settings.jwt_secret.get_secret_value()
         now = self._clock.now()
+        claims["auth_time"] = int(now.timestamp())
         return _encode(claims, secret, now, now + ttl, "JWT")
 
 
@@ -313,12 +314,11 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
 
 
 def _signed_in(claims: Mapping[str, Any]) -> datetime | None:
-    """`auth_time` (OpenID Connect), else when the token was made. What is no time is no answer: the
-    younger one of the two must not stand in for it."""
-    claim = "auth_time" if "auth_time" in claims else "iat"
+    """`auth_time` (OpenID Connect). When the token was made (`iat`) says nothing: it is renewed
+    without anybody signing in."""
     try:
-        return datetime.fromtimestamp(max(0.0, _number(claims, claim)), UTC)
-    except (Refused, ValueError):  # 1e12 is beyond the year 9999
+        return datetime.fromtimestamp(max(0.0, _number(claims, "auth_time")), UTC)
+    except (Refused, ValueError):  # missing, no number, or beyond the year 9999
         return None
 
 

@@ -18,6 +18,7 @@ class FakeCompute:
     `break_start[name] = "reason"`: the start is accepted, then the machine is FAILED;
     `slow = {name}`: it stays STARTING or DEALLOCATING until `finish(name)`;
     `fail_later[name] = ComputeError(...)`: what was asked is accepted, and `follow` raises it;
+    `still_busy = {name}`: what was asked is under way, whatever the power looks like;
     `crash(name)`: it stops by itself; `unavailable`: `machines` raises it;
     `hidden[name] = "reason"`: it can't be looked at.
 
@@ -30,6 +31,7 @@ class FakeCompute:
         self.break_start: dict[str, str] = {}
         self.slow: set[str] = set()
         self.fail_later: dict[str, ComputeError] = {}
+        self.still_busy: set[str] = set()
         self.hidden: dict[str, str] = {}
         self.looks: list[list[str]] = []
         self.followed: list[str] = []
@@ -124,6 +126,8 @@ class FakeCompute:
             raise self.fail_later.pop(name)
         if name not in self._machines:
             return "done"
+        if name in self.still_busy:
+            return "running"
         busy = {"start": Power.STARTING, "deallocate": Power.DEALLOCATING}.get(verb)
         return "running" if self._machines[name].power is busy else "done"
 

@@ -13,7 +13,7 @@ from tests.fakes.compute import FakeCompute
 REFUSED = ("allocation_failed", "failed", "throttled", "conflict")
 """At once."""
 
-START_WAYS = (*REFUSED, "fails later", "slow", "no janus", "lost")
+START_WAYS = (*REFUSED, "fails later", "slow", "stuck", "no janus", "lost")
 STOP_WAYS = ("failed", "throttled", "conflict", "fails later", "slow")
 
 OFF = (Power.DEALLOCATED, Power.FAILED)
@@ -43,6 +43,8 @@ class FlakyCompute(FakeCompute):
         self._since: dict[str, datetime] = {}
         self.failed: dict[str, datetime] = {}
         self.stretches: list[tuple[str, datetime, datetime]] = []
+        self._busy: dict[str, datetime] = {}
+        """Until then everything is a conflict: somebody resizes the machine, say."""
         self.operations = 0
         self.failures: dict[str, int] = {}
         self.stopping: set[str] = set()
@@ -91,7 +93,7 @@ class FlakyCompute(FakeCompute):
         self.calls.append(("start", name))
         if self.machine(name).power not in OFF:
             return ""
-        way = self._way(START_WAYS)
+        way = self._way(name, START_WAYS)
         self._refuse(name, way)
         self._turn(name, Power.STARTING, self._clock.now())
         return self._boot(name, way)
@@ -99,7 +101,7 @@ class FlakyCompute(FakeCompute):
     async def restart(self, name: str) -> str:
         self.settle()
         self.calls.append(("restart", name))
-        way = self._way(START_WAYS)
+        way = self._way(name, START_WAYS)
         self._refuse(name, way)
         self._turn(name, Power.STARTING, self._clock.now())
         return self._boot(name, way)
@@ -109,6 +111,8 @@ class FlakyCompute(FakeCompute):
         changes = [Change(ready, Power.RUNNING, janus=way != "no janus")]
         if way == "slow":
             changes = [Change(self._in(500, 800), Power.RUNNING)]
+        if way == "stuck":
+            changes = [Change(self._in(4000, 6000), Power.RUNNING)]
         if way == "fails later":
             error = ComputeError("allocation_failed", "no capacity after all")
             changes = [Change(ready, Power.DEALLOCATED, error)]
@@ -124,7 +128,7 @@ class FlakyCompute(FakeCompute):
         if self.machine(name).power in OFF or self.machine(name).power is Power.DEALLOCATING:
             return ""
         self.stopping.add(name)
-        way = self._way(STOP_WAYS)
+        way = self._way(name, STOP_WAYS)
         if way in REFUSED:
             raise ComputeError(way, f"{way}: injected", _wait(way))
         self._turn(name, Power.DEALLOCATING, self._clock.now())
@@ -145,10 +149,14 @@ class FlakyCompute(FakeCompute):
             raise error
         return "done"
 
-    def _way(self, ways: tuple[str, ...]) -> str:
+    def _way(self, name: str, ways: tuple[str, ...]) -> str:
         self.operations += 1
         draw = self._random.random()
         way = ways[int(draw / self._chance)] if draw < self._chance * len(ways) else ""
+        if self._clock.now() < self._busy.get(name, self._clock.now()):
+            way = "conflict"
+        elif way == "conflict" and self._random.random() < 0.3:
+            self._busy[name] = self._in(600, 1800)
         if way:
             self.failures[way] = self.failures.get(way, 0) + 1
         return way

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from shared.bookings.models import State
+from shared.bootstrap import Services
 from shared.platform.clock import parse
 from shared.platform.problems import Problem
 from shared.platform.queues import OUTBOX
@@ -73,6 +74,8 @@ class Month(World):
             vm_price="0.12",
             reminders="[]",
         )
+        self.twin = Services(self.settings, self.services.ports)
+        """Another process, whose ticks come at the same time."""
         self.clock.time = BEGIN
         self.random = random.Random(seed)
         self.tally = Tally()
@@ -299,7 +302,7 @@ class Month(World):
         if what == "late":
             self.clock.advance(seconds=40)
             self.machines.settle()
-        ticks = [self.tick() for _ in range(2 if what == "doubled" else 1)]
+        ticks = [self.tick(), self.twin.tick()] if what == "doubled" else [self.tick()]
         self.tables.racing = len(ticks) > 1
         await asyncio.gather(*ticks)
         self.tables.racing = False

@@ -1,0 +1,185 @@
+"""What hangs for ever: a start, a stop, a Janus, a host that says no. Bookings get another machine,
+and nothing stays on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.fleet.compute import ComputeError, Power
+from shared.fleet.models import Override
+from shared.fleet.store import write
+from shared.janus.port import JanusUnavailable
+from tests.world import ALICE, World
+
+
+def vm(world: World, name: str = "janus-0") -> dict[str, object]:
+    return world.row("Fleet", "00", f"v|{name}")
+
+
+def power(world: World, name: str = "janus-0") -> Power:
+    return world.compute.machine(name).power
+
+
+async def minutes(world: World, count: int) -> None:
+    for _ in range(count):
+        world.clock.advance(minutes=1)
+        await world.tick()
+
+
+async def test_a_start_that_never_ends_is_a_failure_and_the_booking_goes_elsewhere() -> None:
+    world = World()
+    world.compute.slow.add("janus-0")
+    booked = await world.book(30)
+    await world.tick()
+    await minutes(world, 13)
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+    assert vm(world)["failures"] == 1
+    assert [e["data"]["vm"] for e in world.events("vm.start_failed")] == ["janus-0"]
+
+
+async def test_a_conflict_that_lasts_is_a_failure_and_the_booking_goes_elsewhere() -> None:
+    world = World()
+    world.compute.refuse["janus-0"] = ComputeError("conflict", "an update is under way")
+    booked = await world.book(30)
+    await world.tick()
+    await minutes(world, 8)
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+
+
+async def test_a_cancellation_while_it_starts_turns_it_round() -> None:
+    world = World(cancel_notice=timedelta(0))
+    world.compute.slow.add("janus-0")
+    booked = await world.book(20)
+    await world.tick()
+    await world.services.bookings.cancel(ALICE, booked.booking.booking_id, "")
+    await world.tick()
+    assert world.compute.calls == [("start", "janus-0"), ("deallocate", "janus-0")]
+
+
+async def test_a_machine_that_is_stopping_is_not_ready_for_a_booking_that_comes() -> None:
+    """Its host has accepted the stop and still says that it runs."""
+    world = World(local_vms=1)
+    await world.ready(await world.book(0, 60))
+    world.compute.slow.add("janus-0")
+    world.clock.advance(minutes=76)
+    await world.tick()
+    stopping = world.compute.machine("janus-0").power
+    assert stopping is Power.DEALLOCATING
+    world.compute.set_power("janus-0", Power.RUNNING)
+    world.compute.fail_later.clear()
+    world.compute.still_busy.add("janus-0")
+    booked = await world.book()
+    await world.tick()
+    assert vm(world)["state"] == "deallocating"
+    world.compute.still_busy.clear()
+    world.compute.slow.clear()
+    world.compute.set_power("janus-0", Power.DEALLOCATED)
+    janus = await world.ready(booked)
+    assert booked.room.room_id in janus.room_specs
+    assert not world.events("vm.lost")
+
+
+async def test_a_machine_that_somebody_stops_in_the_portal_gives_its_call_away_at_once() -> None:
+    world = World()
+    booked = await world.book()
+    await world.ready(booked)
+    world.compute.set_power("janus-0", Power.DEALLOCATING)
+    await world.tick()
+    await world.tick()
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+    assert len(world.events("vm.lost")) == 1
+
+
+@pytest.mark.parametrize("what", ["hangs", "can not be looked into"])
+async def test_a_janus_that_tells_nothing_as_a_booking_ends_keeps_no_machine_on(what: str) -> None:
+    world = World()
+    booked = await world.book(0, 60)
+    janus = await world.ready(booked)
+    world.clock.advance(minutes=69)
+
+    async def no_answer(room_id: int) -> list[object]:
+        raise JanusUnavailable("no answer")
+
+    if what == "hangs":
+        janus.down = True
+    else:
+        janus.participants = no_answer  # type: ignore[method-assign, assignment]
+    await minutes(world, 90)
+    assert power(world) is Power.DEALLOCATED
+    assert not world.rows("Fleet", "00", "p|")
+
+
+async def test_an_operator_who_stops_the_machine_ends_an_overrun() -> None:
+    world = World()
+    booked = await world.book(0, 60)
+    janus = await world.ready(booked)
+    janus.join(booked.room.room_id, (await world.join(booked)).participant_id)
+    world.clock.advance(minutes=100)
+    await minutes(world, 5)
+    assert power(world) is Power.RUNNING, "a tick never cuts a call"
+    stop = Override("janus-0", exclude_until=world.now + timedelta(hours=1), by="olga", reason="x")
+    await world.services.fleet_store.commit(0, [write(stop)])
+    await minutes(world, 2)
+    assert power(world) is Power.DEALLOCATED
+
+
+async def test_a_stop_by_hand_does_not_wait_for_the_margin() -> None:
+    world = World()
+    await world.ready(await world.book(0, 60))
+    world.clock.advance(minutes=71)
+    await world.tick()
+    assert power(world) is Power.RUNNING
+    stop = Override("janus-0", exclude_until=world.now + timedelta(hours=1), by="olga", reason="x")
+    await world.services.fleet_store.commit(0, [write(stop)])
+    await world.tick()
+    assert power(world) is Power.DEALLOCATED
+
+
+async def test_a_booking_that_moved_is_charged_for_the_new_machine_from_then_on() -> None:
+    world = World(cancel_notice=timedelta(0))
+    booked = await world.book(0, 60)
+    await world.ready(booked)
+    world.clock.advance(minutes=20)
+    world.compute.crash("janus-0")
+    await world.tick()
+    world.clock.advance(minutes=10)
+    await world.services.bookings.end(ALICE, booked.booking.booking_id, "")
+    await world.tick()
+    day = timedelta(1)
+    found = await world.services.fleet_store.carriages(0, world.now - day, world.now + day)
+    assert [(c.vm, (c.end - c.start) // timedelta(minutes=1)) for c in found] == [
+        ("janus-0", 20),
+        ("janus-1", 10),
+    ]
+
+
+async def test_a_booking_that_can_not_be_written_down_keeps_no_other_from_its_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    first = await world.book()
+    janus = await world.ready(first)
+    janus.wipe()
+    bad = await world.book()
+    store, real = world.services.fleet_store, world.services.fleet_store.place
+
+    async def place(pool: int, placement: object, also: object = ()) -> object:
+        if placement.booking_id == bad.booking.booking_id:  # type: ignore[attr-defined]
+            raise ValueError("a bug")
+        return await real(pool, placement, also)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "place", place)
+    await world.tick()
+    assert first.room.room_id in janus.room_specs
+
+
+async def test_when_the_host_is_silent_a_room_that_was_forgotten_is_made_again() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    janus.wipe()
+    world.compute.unavailable = ComputeError("failed", "no answer")
+    await world.tick()
+    assert booked.room.room_id in janus.room_specs
