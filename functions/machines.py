@@ -51,7 +51,7 @@ async def fleet_show(call: Call[None]) -> Reply:
 
 
 class PlanQuery(Payload):
-    """From now on by default, for seven days; 31 days at most."""
+    """By default from six hours ago until seven days from now; 31 days at most."""
 
     from_: Annotated[Utc | None, Field(alias="from")] = None
     to: Utc | None = None

@@ -124,16 +124,19 @@ class FleetView(Payload):
 
 
 class OnView(Payload):
-    """A machine is on. `actual`: it was; else it is planned, for these causes."""
+    """A machine is on. `actual`: it was; else it is planned, for these causes. `lost`: it ended by
+    itself or failed, with calls that went on elsewhere."""
 
     start_time: Utc
     end_time: Utc
     kind: Literal["actual", "planned"]
     causes: list[Cause]
+    lost: Literal[True] | None = None
 
 
 class PlannedBooking(Payload):
-    """`machine` is left out when none carries it. One that moved has one entry a machine."""
+    """`machine` is left out when none carries it. One that moved has one entry a machine, with the
+    one before (`moved_from`) and the one after (`moved_to`)."""
 
     booking_id: int
     tenant: str
@@ -141,6 +144,8 @@ class PlannedBooking(Payload):
     start_time: Utc
     end_time: Utc
     stage: Stage
+    moved_from: str | None = None
+    moved_to: str | None = None
 
 
 class MarkView(Payload):

@@ -35,6 +35,7 @@ def _machine(machine: MachineRow) -> PlannedMachine:
                 end_time=on.end,
                 kind="actual" if on.actual else "planned",
                 causes=[cause.value for cause in sorted(on.causes)],
+                lost=True if on.lost else None,
             )
             for on in machine.on
         ],
@@ -56,6 +57,8 @@ def _bookings(bookings: Iterable[Carried]) -> list[PlannedBooking]:
             start_time=b.start,
             end_time=b.end,
             stage=b.stage.value,
+            moved_from=b.came_from or None,
+            moved_to=b.went_to or None,
         )
         for b in bookings
     ]

@@ -19,18 +19,21 @@ class Stage(StrEnum):
 @dataclass(frozen=True, slots=True)
 class On:
     """A machine was on (`actual`), or is planned to be, during [start, end), which lies within the
-    view. Why it was on nobody has kept: an actual one has no causes."""
+    view. Why it was on nobody has kept: an actual one has no causes. `lost`: the machine ended by
+    itself or failed, with calls that went on elsewhere."""
 
     start: datetime
     end: datetime
     causes: frozenset[Cause] = frozenset()
     actual: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
     """A booking on a machine during [start, end); `vm` is empty when none carries it. One that
-    moved has one for each machine. It may reach beyond the view."""
+    moved has one for each machine: `came_from` and `went_to` are the ones before and after it. It
+    may reach beyond the view."""
 
     booking_id: int
     tenant: str
@@ -38,6 +41,8 @@ class Carried:
     start: datetime
     end: datetime
     stage: Stage
+    came_from: str = ""
+    went_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from shared.fleet.plan_view import Carried, MachineRow, Mark, On, PlanView, Stag
 from shared.fleet.planner import plan
 from shared.fleet.policy import Carrier, Plan, Span
 from shared.fleet.roster import Known, Roster, roster
+from shared.fleet.stays import left, linked, lost
 from shared.fleet.store import FleetStore
 from shared.fleet.warm import policy_of
 from shared.platform.auth import Caller
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 USUAL, LONGEST = timedelta(days=7), timedelta(days=31)
+
+BEFORE = timedelta(hours=6)
+"""What is shown of the past by default: the night's, and a running call from its start."""
 
 INTERVAL = Message(
     f"deve ser depois de from, no máximo {LONGEST.days} dias",
@@ -88,12 +92,13 @@ class Planning:
     async def show(
         self, caller: Caller, since: datetime | None, until: datetime | None
     ) -> PlanView:
-        """From now on by default, for seven days. Problems: 403 for who is no operator, 400 for an
-        interval that is empty or longer than 31 days."""
+        """By default the last six hours and the next seven days; of one end alone, seven days from
+        or to there. Problems: 403 for who is no operator, 400 for an interval that is empty or
+        longer than 31 days."""
         caller.require_operator()
         now = self._clock.now()
-        since = since or (until - USUAL if until and until <= now else now)
-        until = until or since + USUAL
+        until = until or (since or now) + USUAL
+        since = since or _since(until, now)
         if not since < until <= since + LONGEST:
             raise invalid([FieldError("to", INTERVAL)])
         return await self.plan(since, until)
@@ -111,14 +116,14 @@ class Planning:
         """In a thread: with thousands of bookings it takes longer than others should wait."""
         plan = self._planned(inputs, window)
         ahead = [self._carried(c, inputs.fleet, plan, window.now) for c in inputs.claims]
-        every = [*map(_over, inputs.carriages), *_lingering(inputs, window), *ahead]
-        seen = [b for b in every if b.start < b.end and window.shows(b)]
+        stays = linked([*map(_over, inputs.carriages), *_lingering(inputs, window), *ahead])
+        seen = [b for b in stays if window.shows(b)]
         seen.sort(key=lambda b: (b.start, b.booking_id))
         return PlanView(
             window.since,
             window.until,
             window.now,
-            machines=self._rows(inputs, plan, window, {b.vm for b in seen if b.vm}),
+            machines=self._rows(inputs, plan, window, stays),
             bookings=[b for b in seen if b.vm],
             unplaced=[b for b in seen if not b.vm],
             complete=inputs.roster.complete,
@@ -196,9 +201,10 @@ class Planning:
         return Carried(claim.booking_id, claim.tenant, vm, start, claim.end, stage)
 
     def _rows(
-        self, inputs: _Inputs, plan: Plan, window: _Window, carrying: set[str]
+        self, inputs: _Inputs, plan: Plan, window: _Window, stays: Sequence[Carried]
     ) -> list[MachineRow]:
-        actual = _actual(inputs, window)
+        actual = _actual(inputs, window, left(stays))
+        carrying = {b.vm for b in stays if b.vm and window.shows(b)}
         names = sorted(inputs.roster.machines.keys() | actual.keys() | carrying)
         return [self._row(name, inputs, plan, window, actual.get(name, [])) for name in names]
 
@@ -259,7 +265,16 @@ def _lingering(inputs: _Inputs, window: _Window) -> list[Carried]:
     ]
 
 
-def _actual(inputs: _Inputs, window: _Window) -> dict[str, list[On]]:
+def _since(until: datetime, now: datetime) -> datetime:
+    """Where a view begins that is asked for by its end alone, or not at all."""
+    if until <= now:
+        return until - USUAL
+    return min(now, max(now - BEFORE, until - LONGEST))
+
+
+def _actual(
+    inputs: _Inputs, window: _Window, calls_left: Mapping[str, Sequence[datetime]]
+) -> dict[str, list[On]]:
     """When each machine was on until now: what the ledger has, and what goes on."""
     every = [(s.vm, s.start, s.end) for s in inputs.stretches]
     every += [(vm.name, vm.on_since, window.now) for vm in inputs.fleet.vms.values() if vm.on]
@@ -267,7 +282,9 @@ def _actual(inputs: _Inputs, window: _Window) -> dict[str, list[On]]:
     for name, start, end in sorted(every):
         if cut := window.cut(start, end):
             row = found.setdefault(name, [])
-            if row and row[-1].end == cut.start:  # a long stretch has several rows
+            ended = cut.end == end < window.now and lost(end, calls_left.get(name, ()))
+            # A long stretch has several rows.
+            if row and row[-1].end == cut.start and not row[-1].lost:
                 cut = Span(row.pop().start, cut.end)
-            row.append(On(cut.start, cut.end, actual=True))
+            row.append(On(cut.start, cut.end, actual=True, lost=ended))
     return found

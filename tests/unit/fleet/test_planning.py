@@ -79,6 +79,10 @@ def bars(world: World, view: PlanView) -> list[tuple[str, float, float, str]]:
     ]
 
 
+def moves(view: PlanView) -> list[tuple[str, str, str]]:
+    return [(b.vm, b.came_from, b.went_to) for b in view.bookings]
+
+
 def stretch(world: World, since: float, until: float, vm: str = "janus-0") -> Stretch:
     start, end = world.now + minutes(since), world.now + minutes(until)
     return Stretch(vm, start, end, "westeurope", False, "0.1")
@@ -198,6 +202,67 @@ async def test_one_that_moved_is_shown_on_both_machines(world: World) -> None:
         ("janus-0", -20, -8, "over"),
         ("janus-1", -8, 40, "running"),
     ]
+    assert moves(view) == [("janus-0", "", "janus-1"), ("janus-1", "janus-0", "")]
+    told = plan_answer(view).model_dump(mode="json", exclude_none=True)["bookings"]
+    assert [(b.get("moved_from"), b.get("moved_to")) for b in told] == [
+        (None, "janus-1"),
+        ("janus-0", None),
+    ]
+    later = await plan(world, since=-2)
+    assert moves(later) == [("janus-1", "janus-0", "")], "also when that was before the view"
+
+
+async def test_a_machine_that_was_lost_in_a_call_is_told_from_one_that_went_off() -> None:
+    world = World()
+    booked = await world.book(minutes=60)
+    await world.ready(booked)
+    began = world.now
+    world.clock.advance(minutes=7)
+    world.compute.crash("janus-0")
+    for _ in range(4):
+        await world.tick()
+        world.clock.advance(seconds=20)
+    world.clock.advance(hours=2)
+    for _ in range(4):
+        await world.tick()
+    view = await plan(world)
+    assert moves(view) == [("janus-0", "", "janus-1"), ("janus-1", "janus-0", "")]
+    (gone,), (went_on,) = row(view).on, row(view, "janus-1").on
+    assert (gone.end, gone.lost) == (began + minutes(7), True)
+    assert (went_on.lost, went_on.end <= world.now) == (False, True)
+    told = plan_answer(view).model_dump(mode="json", exclude_none=True)["machines"]
+    assert [[on.get("lost") for on in machine["on"]] for machine in told] == [[True], [None]]
+    cut = await world.services.planning.plan(began, began + minutes(5))
+    assert not row(cut).on[0].lost, "it was on, then"
+
+
+async def test_one_that_was_lost_and_is_back_at_once_shows_both(world: World) -> None:
+    await keep(
+        world,
+        stretch(world, -300, -200),
+        stretch(world, -200, -100),
+        carriage(world, -230, -199, "janus-0"),
+        carriage(world, -199, -150, "janus-1"),
+    )
+    shown = row(await plan(world)).on
+    assert on(world, shown) == [(-300, -200, "actual"), (-200, -100, "actual")]
+    assert [each.lost for each in shown] == [True, False]
+
+
+async def test_what_was_booked_anew_or_never_began_has_not_moved(world: World) -> None:
+    await keep(
+        world,
+        stretch(world, -300, -200),
+        carriage(world, -230, -210, "janus-0", 1),
+        carriage(world, -150, -110, "janus-1", 1),
+        carriage(world, -200, -200, "janus-0", 2),
+        carriage(world, -200, -150, "janus-1", 2),
+        carriage(world, -100, -90, "janus-0", 3),
+        carriage(world, -90, -80, "janus-0", 3),
+    )
+    view = await plan(world)
+    assert {m[1:] for m in moves(view)} == {("", "")}
+    assert not row(view).on[0].lost
 
 
 async def test_a_call_that_overruns_is_shown_until_now(world: World) -> None:
@@ -269,12 +334,15 @@ async def test_with_it_a_machine_that_is_gone_carries_nothing(world: World) -> N
 # -- asking ----------------------------------------------------------------------------------------
 
 
-async def test_by_default_it_is_the_week_to_come(world: World) -> None:
+async def test_by_default_it_is_what_has_just_been_and_the_week_to_come(world: World) -> None:
     planning, now = world.services.planning, world.now
     for given, expected in (
-        ((None, None), (now, now + 7 * DAY)),
+        ((None, None), (now - DAY / 4, now + 7 * DAY)),
         ((now - DAY, None), (now - DAY, now + 6 * DAY)),
-        ((None, now + DAY), (now, now + DAY)),
+        ((None, now + DAY), (now - DAY / 4, now + DAY)),
+        ((None, now + 31 * DAY), (now, now + 31 * DAY)),
+        ((None, now + 30.9 * DAY), (now - DAY / 10, now + 30.9 * DAY)),
+        ((None, now), (now - 7 * DAY, now)),
         ((None, now - DAY), (now - 8 * DAY, now - DAY)),
         ((now, now + 31 * DAY), (now, now + 31 * DAY)),
     ):

@@ -172,7 +172,7 @@ async def test_the_plan_as_json(door: Door) -> None:
     assert answer.body["bookings"][0]["machine"] == answer.body["machines"][0]["name"]
     usual = (await show(door, "fleet_plan")).body
     assert (usual["start_time"], usual["end_time"]) == (
-        "2026-06-10T09:00:00Z",
+        "2026-06-10T03:00:00Z",
         "2026-06-17T09:00:00Z",
     )
 
