@@ -20,9 +20,6 @@ WAIT_UNASKED = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=15)
 """However long we are told to: an hour without a machine is worse than being told off once more."""
 
-DEEPEST = 10
-"""Details within details."""
-
 LONGEST = 400
 """Characters of a message."""
 
@@ -112,8 +109,8 @@ def _kind(status: int | None, faults: list[tuple[str, str]]) -> str:
     return _BY_STATUS.get(status or 0, "failed")
 
 
-def _faults(body: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
-    if not isinstance(body, Mapping) or depth > DEEPEST:
+def _faults(body: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(body, Mapping):
         return
     error = body.get("error", body)
     if not isinstance(error, Mapping):
@@ -122,7 +119,7 @@ def _faults(body: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
         yield str(error["code"]), str(error.get("message") or "")
     details = error.get("details")
     for inner in details if isinstance(details, list) else ():
-        yield from _faults(inner, depth + 1)
+        yield from _faults(inner)
 
 
 def _wait(headers: Mapping[str, str], now: datetime) -> timedelta:

@@ -92,11 +92,12 @@ class Drills:
         caller.require_operator()
         caller.require_fresh(self._settings.operator_fresh, self._clock.now())
         fleet, drill = await self._book.load()
-        drill = drill or Drill(self._clock.now())
-        if drill.under_way:
-            raise Problem(409, "drill_under_way", {"vm": drill.vm})
+        drill = _resting(drill) or Drill(self._clock.now())
         try:
             return await self._begin(fleet, drill, Audit(caller.sub, "drill.start", address), vm)
+        except Conflict:
+            _resting((await self._book.load())[1])  # somebody else was faster
+            raise
         except ComputeError as error:
             logs.event("drill.put_off", reason=error.message)
             raise Problem(503, "compute_unavailable", headers={"Retry-After": "60"}) from error
@@ -188,6 +189,13 @@ class Drills:
             raise _not_idle(NONE_OFF)
         longest = min(off, key=lambda vm: (vm.since, vm.name))
         return wish or longest.name
+
+
+def _resting(drill: Drill | None) -> Drill | None:
+    """Problem 409 when it is under way."""
+    if drill and drill.under_way:
+        raise Problem(409, "drill_under_way", {"vm": drill.vm})
+    return drill
 
 
 def _not_idle(why: Message) -> Problem:

@@ -126,19 +126,6 @@ async def test_an_error_that_is_too_deep_to_read_is_one(
     assert (await refused(cloud)).kind in ("failed", "conflict")
 
 
-async def test_an_operation_that_failed_for_endless_reasons_failed(cloud: Cloud) -> None:
-    """Details within details."""
-    cloud.arm.slow = {VM}
-    token = await cloud.compute.start(VM)
-    error: dict[str, Any] = {}
-    for _ in range(800):
-        error = {"code": "Within", "message": "and so on", "details": [error]}
-    body = json.dumps({"status": "Failed", "error": error})
-    cloud.arm.faults["poll"] = Fault(200, body=body, headers=JSON)
-    with pytest.raises(ComputeError, match="Within: and so on"):
-        await cloud.compute.follow(token)
-
-
 @pytest.mark.parametrize("body", ["null", "[]", PROXY, '{"status":5}', DEEP], ids=range(5))
 @pytest.mark.parametrize("headers", [JSON, PLAIN], ids=["json", "text"])
 async def test_nonsense_is_no_end_of_an_operation(

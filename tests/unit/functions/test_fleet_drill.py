@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -76,6 +77,15 @@ async def test_only_one_at_a_time(door: Door) -> None:
     await ask(door, "fleet_drills_start", {})
     again = await ask(door, "fleet_drills_start", {"vm": "janus-1"})
     assert (again.status, again.code) == (409, "drill_under_way")
+
+
+async def test_of_several_at_the_same_moment_one_begins(door: Door) -> None:
+    asked = [ask(door, "fleet_drills_start", {"vm": f"janus-{n % 2}"}) for n in range(4)]
+    answers = sorted(await asyncio.gather(*asked), key=lambda answer: answer.status)
+    assert [answer.status for answer in answers] == [202, 409, 409, 409]
+    assert {answer.code for answer in answers[1:]} == {"drill_under_way"}
+    (begun,) = (await ask(door, "fleet_drills")).body
+    assert begun == answers[0].body
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "a booking needs"), ("pt", "uma reserva")])
