@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 AHEAD = timedelta(days=14)
 
-KIND = "capacity_short"
+SHORT, FULL = "capacity_short", "capacity_full"
+"""Two kinds of incidents: what was told of a full calendar says nothing of machines that are
+missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ def worst(
 
 def _severity(stretch: Stretch) -> tuple[int, int]:
     return stretch.short, stretch.bookings
+
+
+def _busiest(claims: Sequence[Claim], window: tuple[datetime, datetime]) -> int:
+    return max((step.bookings for step in _steps(claims, (), {}, window)), default=0)
 
 
 def _joined(first: Stretch, second: Stretch) -> Stretch:
@@ -136,7 +142,10 @@ class Forecast:
         full = settings.capacity_warning * settings.pool_capacity
         stretch = worst(claims, usable, fleet.overrides, (now, until), full)
         found = [self._incident(stretch, usable, now)] if stretch else []
-        await self._incidents.update(fleet, found, {KIND})
+        told = fleet.incidents.get(f"{FULL}|{settings.pool}")
+        if told and stretch and stretch.short and _busiest(claims, (now, until)) >= full:
+            found.append(told)  # it has become worse, which is not its end
+        await self._incidents.update(fleet, found, {SHORT, FULL})
 
     def _usable(self, machine: Machine) -> bool:
         """Spot machines add no place, even where they may carry bookings: they are given no more
@@ -152,7 +161,7 @@ class Forecast:
         if not missing and stretch.bookings >= settings.pool_capacity:
             reason = "all is booked: the next booking is refused"
         return incident(
-            KIND,
+            SHORT if stretch.short else FULL,
             str(settings.pool),
             now,
             reason,

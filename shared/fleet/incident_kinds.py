@@ -29,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     "overrun": Kind(EventType.CALL_OVERRUN, "warning"),
     "manual_hold": Kind(EventType.VM_HOLD_LONG, "warning"),
     "capacity_short": Kind(EventType.FLEET_CAPACITY_WARNING, "warning", "timer:fleet_forecast"),
+    "capacity_full": Kind(EventType.FLEET_CAPACITY_WARNING, "warning", "timer:fleet_forecast"),
 }
 
 
@@ -50,4 +51,9 @@ def incident(
     return Incident(f"{kind}|{name}", since, data)
 
 
-_SUBJECTS = {"not_ready": "booking", "overrun": "booking", "capacity_short": "pool"}
+_SUBJECTS = {
+    "not_ready": "booking",
+    "overrun": "booking",
+    "capacity_short": "pool",
+    "capacity_full": "pool",
+}

@@ -177,7 +177,7 @@ TEXTS: Mapping[str, Text] = {
             "Capacity: booked at the same time {bookings}, places {places}",
         ),
         (
-            *(_START, _END),
+            *(_WHY, _START, _END),
             Message(
                 "Máquinas em falta: {missing_machines}", "Machines missing: {missing_machines}"
             ),
@@ -269,6 +269,7 @@ OVER: Mapping[str, Message] = {
         "a chamada da reserva {name} depois da hora", "the call of booking {name} after its end"
     ),
     "capacity_short": Message("falta de capacidade", "capacity was short"),
+    "capacity_full": Message("calendário cheio, ou quase", "the calendar was full, or nearly"),
 }
 """What `{what}` of `fleet.recovered` is, by the kind of the incident."""
 

@@ -15,7 +15,7 @@ from shared.fleet.compute import ComputeError, Machine, Power
 from shared.fleet.forecast import Stretch, worst
 from shared.fleet.models import Override
 from shared.platform.intervals import peak
-from shared.platform.tables import Insert
+from shared.platform.tables import Delete, Insert
 from tests.world import ALICE, World
 
 NOW = datetime(2026, 6, 10, 9, 0, tzinfo=UTC)
@@ -143,8 +143,43 @@ async def test_a_full_pool_is_told_before_somebody_is_refused() -> None:
     for _ in "ab":
         await world.book(start=600)
     (told,) = await world.forecast()
+    assert told["data"]["kind"] == "capacity_full"
     assert told["data"]["reason"] == "all is booked: the next booking is refused"
     assert told["data"]["missing_machines"] == 0
+
+
+async def test_a_full_pool_that_becomes_short_is_told_anew() -> None:
+    world = Forecasting(local_vms=2, vm_capacity=1)
+    booked = [await world.book(start=600) for _ in "ab"]
+    assert len(await world.forecast()) == 1
+    await world.exclude("janus-1", 48)
+    for _ in range(2):
+        full, short = await world.forecast()
+        world.clock.advance(hours=1)
+    kinds = [event["data"]["kind"] for event in (full, short)]
+    assert kinds == ["capacity_full", "capacity_short"]
+    assert short["data"]["missing_machines"] == 1
+    await world.services.bookings.cancel(ALICE, booked[0].booking.booking_id, "")
+    over = [event["data"]["kind"] for event in (await world.forecast())[2:]]
+    assert sorted(over) == ["capacity_full", "capacity_short"]
+
+
+async def test_one_that_is_short_no_more_may_still_be_full() -> None:
+    world = Forecasting(local_vms=2, vm_capacity=1)
+    for _ in "ab":
+        await world.book(start=600)
+    await world.exclude("janus-1", 11)
+    await world.forecast()
+    world.clock.advance(hours=1.5)
+    events = await world.forecast()
+    assert [event["data"]["kind"] for event in events] == ["capacity_short"]
+    world.clock.advance(hours=8)
+    await world.tables.commit("Fleet", "00", [Delete("r|janus-1")])
+    told = {(event["type"], event["data"]["kind"]) for event in (await world.forecast())[1:]}
+    assert told == {
+        ("fleet.capacity_warning", "capacity_full"),
+        ("fleet.recovered", "capacity_short"),
+    }
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.5, 1), (0.6, 0)])
