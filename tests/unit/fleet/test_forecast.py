@@ -164,6 +164,20 @@ async def test_a_full_pool_that_becomes_short_is_told_anew() -> None:
     assert sorted(over) == ["capacity_full", "capacity_short"]
 
 
+async def test_one_that_is_short_need_not_be_full_any_more() -> None:
+    world = Forecasting(local_vms=2, vm_capacity=1)
+    booked = [await world.book(start=600) for _ in "ab"]
+    await world.forecast()
+    await world.services.bookings.cancel(ALICE, booked[0].booking.booking_id, "")
+    for vm in ("janus-0", "janus-1"):
+        await world.exclude(vm, 48)
+    told = {(event["type"], event["data"]["kind"]) for event in (await world.forecast())[1:]}
+    assert told == {
+        ("fleet.capacity_warning", "capacity_short"),
+        ("fleet.recovered", "capacity_full"),
+    }
+
+
 async def test_one_that_is_short_no_more_may_still_be_full() -> None:
     world = Forecasting(local_vms=2, vm_capacity=1)
     for _ in "ab":
