@@ -11,18 +11,18 @@ from zoneinfo import ZoneInfo
 
 from shared.fleet import gantt_frame as frame
 from shared.fleet.gantt_axis import Axis, width
+from shared.fleet.gantt_bars import CHARACTER, LANE, booking_bar, moves
 from shared.fleet.gantt_canvas import HEAD, MARGIN, Drawing, pixels
-from shared.fleet.gantt_text import CAUSES, STAGES, STYLE, plain, word
+from shared.fleet.gantt_text import CAUSES, STYLE, plain, word
 from shared.fleet.plan_view import Carried, MachineRow, Mark, On, PlanView
 from shared.platform.i18n import Language
 
 LEFT = 204
-LANE, GAP, PAD = 17, 3, 9
+GAP, PAD = 3, 9
+LOST = 4
+"""Pixels of the mark at the end of what was lost."""
 FEW_LANES = 4
 """A machine with more places shows as many as it uses."""
-
-CHARACTER = 6.1
-"""About the width of one in a bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def draw(view: PlanView, zone: str, language: Language) -> bytes:
     for row in rows:
         _row(drawing, row, y)
         y += row.height
+    moves(drawing)
     frame.empty(drawing, len(rows), bottom)
     frame.now(drawing, bottom)
     frame.head(drawing, zone)
@@ -123,7 +124,7 @@ def _row(drawing: Drawing, row: _Row, y: float) -> None:
         _said(drawing, row, machine, y)
     for index, lane in enumerate(row.lanes):
         for booking in lane:
-            _booking(drawing, booking, y + PAD + index * (LANE + GAP))
+            booking_bar(drawing, booking, y + PAD + index * (LANE + GAP))
     drawing.line(0, bottom, axis.right, bottom, "rule")
 
 
@@ -131,10 +132,14 @@ def _background(drawing: Drawing, machine: MachineRow, y: float, high: float) ->
     for on in machine.on:
         style = "was" if on.actual else "will"
         drawing.span(on.start, on.end, y, high, style, _on_tip(drawing, machine, on), 4)
-    for style, marks in (("hold", machine.holds), ("out", machine.exclusions)):
+    for style, marks in (("out", machine.exclusions), ("hold", machine.holds)):
         for mark in marks:
             if mark.start < drawing.view.until and drawing.view.since < mark.end:
                 _mark(drawing, mark, style, machine, y, high)
+    for on in machine.on:
+        if on.lost:
+            tip = _lost_tip(drawing, machine, on)
+            drawing.box(drawing.axis.x(on.end), y - 2, LOST, high + 4, "lost", tip, 1)
 
 
 def _mark(
@@ -159,7 +164,7 @@ def _said(drawing: Drawing, row: _Row, machine: MachineRow, y: float) -> None:
             x, wide = axis.x(mark.start) + 8, len(said) * CHARACTER + 8
             under = [b for b in row.lanes[-1] if axis.x(b.end) > x and axis.x(b.start) < x + wide]
             if x + wide <= axis.x(mark.end) and not under:
-                drawing.text(x, y + row.height - PAD - 4, said, "mute small")
+                drawing.text(x, y + row.height - PAD - 4, said, "mute small tag")
 
 
 def _on_tip(drawing: Drawing, machine: MachineRow, on: On) -> str:
@@ -169,17 +174,9 @@ def _on_tip(drawing: Drawing, machine: MachineRow, on: On) -> str:
     return f"{machine.name} · {said}\n{drawing.time(on.start, on.end)}{because}"
 
 
-def _booking(drawing: Drawing, booking: Carried, y: float) -> None:
-    style = booking.stage.value if booking.vm else "none"
-    said = STAGES[booking.stage].text(drawing.language, {})
-    where = booking.vm or drawing.word("unplaced")
-    when = drawing.time(booking.start, booking.end)
-    tip = f"{said} {booking.booking_id}\n{booking.tenant} · {where}\n{when}"
-    wide = drawing.span(booking.start, booking.end, y, LANE, f"bar {style}", tip, 3)
-    for label in (f"{booking.tenant} · {booking.booking_id}", booking.tenant):
-        if len(label) * CHARACTER + 10 <= wide:
-            drawing.text(drawing.axis.x(booking.start) + 6, y + 12.5, label, "in")
-            return
+def _lost_tip(drawing: Drawing, machine: MachineRow, on: On) -> str:
+    said, when = drawing.word("lost"), drawing.moment(drawing.axis.local(on.end))
+    return f"{machine.name} · {said}\n{when}\n{drawing.word('went_on')}"
 
 
 def _short(text: str, longest: int) -> str:

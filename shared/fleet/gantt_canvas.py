@@ -7,7 +7,7 @@ from datetime import datetime
 
 from shared.fleet.gantt_axis import Axis
 from shared.fleet.gantt_text import day_and_time, plain, word
-from shared.fleet.plan_view import PlanView
+from shared.fleet.plan_view import Carried, PlanView
 from shared.platform.i18n import Language
 
 MARGIN = 20
@@ -25,6 +25,8 @@ class Drawing:
     axis: Axis
     language: Language
     parts: list[str] = field(default_factory=list)
+    bars: list[tuple[Carried, float]] = field(default_factory=list)
+    """Of calls that moved, and how far down each is."""
 
     def put(self, part: str) -> None:
         self.parts.append(part)
@@ -61,10 +63,10 @@ class Drawing:
 
     def time(self, start: datetime, end: datetime) -> str:
         first, last = self.axis.local(start), self.axis.local(end)
-        until = f"{last:%H:%M}" if first.date() == last.date() else self._moment(last)
-        return f"{self._moment(first)} – {until}"
+        until = f"{last:%H:%M}" if first.date() == last.date() else self.moment(last)
+        return f"{self.moment(first)} – {until}"
 
-    def _moment(self, local: datetime) -> str:
+    def moment(self, local: datetime) -> str:
         return day_and_time(local, self.language)
 
 

@@ -54,10 +54,11 @@ def legend(drawing: Drawing) -> None:
     shown += [(stage.value, STAGES[stage].text(drawing.language, {})) for stage in Stage]
     shown += [("hold", drawing.word("hold")), ("out", drawing.word("exclusion"))]
     shown += [("none", drawing.word("unplaced"))]
+    shown += [("moved", drawing.word("moved")), ("lost", drawing.word("lost"))]
     for style, said in shown:
-        drawing.box(x, 63, 20, 11, style, r=2)
-        drawing.text(x + 26, 73, said, "small mute")
-        x += 26 + len(said) * 6.2 + 18
+        drawing.box(x, 63, 16, 11, style, r=2)
+        drawing.text(x + 21, 73, said, "small mute")
+        x += 21 + len(said) * 6.2 + 13
 
 
 def axis_and_grid(drawing: Drawing, bottom: float) -> None:

@@ -32,6 +32,14 @@ WORDS = {
     "planned": Message("Ligada, planeado", "On, planned"),
     "hold": Message("Ligada à mão", "Held on by hand"),
     "exclusion": Message("Excluída à mão", "Excluded by hand"),
+    "lost": Message("Perdida", "Lost"),
+    "went_on": Message(
+        "terminou sozinha ou avariou; as suas chamadas continuaram noutra",
+        "it ended by itself or failed; its calls went on elsewhere",
+    ),
+    "moved": Message("Mudou de máquina", "Moved"),
+    "moved_from": Message("veio de", "moved from"),
+    "moved_to": Message("continuou em", "went on at"),
     "capacity": Message("lugares", "places"),
     "place": Message("lugar", "place"),
     "no_machines": Message("Não há máquinas.", "There are no machines."),
@@ -104,6 +112,8 @@ text{fill:#0f172a}.h1{font-size:18px;font-weight:650}.b{font-weight:650;font-siz
 .bar{stroke:#fff;stroke-opacity:.55}.in{fill:#fff;font-size:10.5px;pointer-events:none}
 .hold{fill:url(#hatch);stroke:#b45309}.hatch{stroke:#d97706}
 .out{fill:#475569;fill-opacity:.22;stroke:#475569;stroke-opacity:.55}
+.moved{fill:#f59e0b}.move{stroke:#d97706;stroke-width:2;stroke-dasharray:3 2}
+.lost{fill:#dc2626}.tag,.past,.now,.pill,.on-pill,.move{pointer-events:none}
 .badrow{fill:#fef2f2}.now{stroke:#be185d;stroke-width:2}.pill{fill:#be185d}.on-pill{fill:#fff}
 @media (prefers-color-scheme:dark){
 .bg{fill:#0b1220}.row{fill:#111a2c}.rule{stroke:#233149}.grid{stroke:#1a2539}.day{stroke:#41516b}

@@ -33,11 +33,16 @@ def linked(carried: Iterable[Carried]) -> list[Carried]:
 def _linked(stays: list[Carried]) -> list[Carried]:
     found = sorted(stays, key=lambda each: (each.start, each.end))
     for n, (before, after) in enumerate(pairwise(found)):
-        both = before.vm and after.vm and before.vm != after.vm
-        if both and abs(after.start - before.end) <= SAME:
+        if follows(before, after):
             found[n] = replace(found[n], went_to=after.vm)
             found[n + 1] = replace(found[n + 1], came_from=before.vm)
     return found
+
+
+def follows(before: Carried, after: Carried) -> bool:
+    """Whether a call went on there, of two stays of one booking."""
+    both = before.vm and after.vm and before.vm != after.vm
+    return bool(both) and abs(after.start - before.end) <= SAME
 
 
 def left(stays: Iterable[Carried]) -> dict[str, list[datetime]]:

@@ -72,7 +72,7 @@ def test_bars_are_where_the_times_are() -> None:
 
 def test_it_tells_past_from_future_and_marks_now() -> None:
     root = parsed(story(), "Europe/Lisbon")
-    assert len(boxes(root, "was")) == 4
+    assert len(boxes(root, "was")) == 5
     assert len(boxes(root, "will")) == 5
     stages = {stage: len(boxes(root, stage)) for stage in ("over", "running", "planned")}
     assert sum(stages.values()) == len(story().bookings)
@@ -98,7 +98,8 @@ def test_tooltips_say_what_a_bar_is() -> None:
     ]
     joined = "\n--\n".join(tips)
     assert re.search(
-        r"Booking, running 20260610001\d+\nacme · janus-we-1\nWed 10 Jun 12:00 – 13:00", joined
+        r"Booking, running 20260610001\d+\nclinica-lisboa · janus-we-1\nWed 10 Jun 11:30 – 13:00",
+        joined,
     )
     assert "janus-we-1 · On, planned\nWed 10 Jun 12:20 – 19:15\nbookings, short gap" in joined
     assert "janus-ne-1 · Held on by hand\nWed 10 Jun 11:40 – 20:00\nThe client may stay" in joined
@@ -163,7 +164,7 @@ def test_both_languages() -> None:
     ):
         assert one in portuguese
         assert other in english
-    assert any("31,5 horas de máquina" in text for text in portuguese)
+    assert any("31,2 horas de máquina" in text for text in portuguese)
     assert (
         parsed(story(), language="pt").attrib["{http://www.w3.org/XML/1998/namespace}lang"] == "pt"
     )
@@ -175,6 +176,141 @@ def test_it_says_when_machines_may_be_missing() -> None:
     assert said not in texts(parsed(story()))
 
 
+# -- what moved ------------------------------------------------------------------------------------
+
+
+def moved(until: float = 10, since: float = 0) -> PlanView:
+    """A call of 1:00 to 5:00 that janus-0 was lost under at 3:00; between them is another."""
+    there = replace(booking(3, 5, vm="janus-2"), came_from="janus-0")
+    here = replace(booking(1, 3), went_to="janus-2")
+    on = [
+        On(DAY, DAY + 3 * HOUR, actual=True, lost=True),
+        On(DAY + 7 * HOUR, DAY + 8 * HOUR, actual=True),
+    ]
+    machines = [
+        MachineRow(
+            "janus-0", "west", False, 4, [cut for cut in on if cut.end > DAY + since * HOUR]
+        ),
+        *(MachineRow(f"janus-{n}", "west", False, 4) for n in (1, 2)),
+    ]
+    start, end = DAY + since * HOUR, DAY + until * HOUR
+    seen = [each for each in (here, there) if each.start < end and start < each.end]
+    return PlanView(start, end, DAY + 9 * HOUR, machines, seen)
+
+
+def lines(root: ET.Element, style: str) -> list[dict[str, float]]:
+    found = [each for each in root.iter(f"{SVG}line") if each.get("class") == style]
+    return [{name: float(each.attrib[name]) for name in ("x1", "x2", "y1", "y2")} for each in found]
+
+
+def test_a_call_that_moved_says_from_where_and_to_where() -> None:
+    root = parsed(moved())
+    tips = [tip for *_, tip in boxes(root, "planned")]
+    assert tips[0].endswith("01:00 – 03:00\nwent on at janus-2")
+    assert tips[1].endswith("03:00 – 05:00\nmoved from janus-0")
+    marks = boxes(root, "moved")
+    assert [(x + w, tip) for x, w, tip in marks[:1]] == [(LEFT + 300, tips[0])]
+    assert [(x, tip) for x, _, tip in marks[1:]] == [(LEFT + 300, tips[1])]
+    assert texts(root).count("→") == 2
+    said = [tip for *_, tip in boxes(parsed(moved(), language="pt"), "moved")]
+    assert [tip.splitlines()[-1] for tip in said] == ["continuou em janus-2", "veio de janus-0"]
+    plain = parsed(view(booking(1, 2)))
+    assert (boxes(plain, "moved"), "→" in texts(plain)) == ([], False)
+
+
+@pytest.mark.parametrize("upwards", [False, True])
+def test_a_line_leads_from_where_it_left_to_where_it_went_on(*, upwards: bool) -> None:
+    shown = moved()
+    if upwards:
+        shown = replace(shown, machines=shown.machines[::-1])
+    root = parsed(shown)
+    (line,) = lines(root, "move")
+    assert line["x1"] == line["x2"] == LEFT + 300
+    bars = sorted(
+        float(each.attrib["y"])
+        for each in root.iter(f"{SVG}rect")
+        if "planned" in str(each.get("class")) and each.find(f"{SVG}title") is not None
+    )
+    top, bottom = sorted((line["y1"], line["y2"]))
+    assert bars[0] < top < bottom == bars[1]
+
+
+def test_an_edge_that_is_not_seen_has_no_mark() -> None:
+    assert boxes(parsed(moved(until=2)), "moved") == []
+    assert lines(parsed(moved(until=2)), "move") == []
+    assert boxes(parsed(moved(since=4)), "moved") == []
+    assert lines(parsed(moved(since=4)), "move") == []
+
+
+def test_in_a_month_a_move_is_seen_too() -> None:
+    shown = moved(until=24 * 31)
+    brief = [
+        replace(shown.bookings[0], start=DAY + 2.8 * HOUR),
+        replace(shown.bookings[1], end=DAY + 3.2 * HOUR),
+    ]
+    root = parsed(replace(shown, bookings=brief))
+    assert [wide for _, wide, _ in boxes(root, "moved")] == [1, 1], "half of the bar"
+    assert "→" not in texts(root), "there is no room"
+
+
+def test_the_end_of_what_was_lost_is_marked() -> None:
+    (mark,) = boxes(parsed(moved()), "lost")
+    assert mark[0] == LEFT + 300
+    assert mark[2].splitlines()[:2] == ["janus-0 · Lost", "Wed 10 Jun 03:00"]
+    assert boxes(parsed(view(booking(1, 2))), "lost") == []
+
+
+def test_the_story_has_a_machine_lost_under_its_calls() -> None:
+    root = parsed(story(), "Europe/Lisbon")
+    assert len(boxes(root, "lost")) == 1
+    assert len(boxes(root, "moved")) == 4
+    assert len(lines(root, "move")) == 2
+
+
+# -- what the pointer finds ------------------------------------------------------------------------
+
+
+def test_every_mark_has_its_title_however_short() -> None:
+    short = DAY + timedelta(minutes=1)
+    marks = [Mark(DAY, short, "a reason that has no room")]
+    row = MachineRow("janus-0", "west", False, 4, [On(DAY, short, lost=True)], marks, marks)
+    root = parsed(PlanView(DAY, DAY + 48 * HOUR, DAY + 24 * HOUR, [row], [booking(0, 1 / 60)]))
+    for style, words in (
+        ("hold", "a reason"), ("out", "a reason"), ("lost", "Lost"), ("planned", "acme"),
+    ):  # fmt: skip
+        found = boxes(root, style)
+        assert found, style
+        assert all(words in tip and wide >= 2 for _, wide, tip in found)
+    assert not [text for text in texts(root) if "a reason" in text]
+
+
+def test_a_hold_is_above_an_exclusion() -> None:
+    marks = [Mark(DAY, DAY + HOUR, "why")]
+    row = MachineRow("janus-0", "west", False, 4, [], marks, marks)
+    root = parsed(PlanView(DAY, DAY + 9 * HOUR, DAY, [row]))
+    styles = [str(box.get("class")) for box in root.iter(f"{SVG}rect")]
+    assert styles.index("out") < styles.index("hold")
+
+
+def test_nothing_lies_over_what_has_a_title() -> None:
+    """What is drawn later gets the pointer, also where it is hardly seen; and so do words."""
+    root = parsed(story(), "Europe/Lisbon")
+    (rule,) = re.findall(r"\}([^{}]*)\{pointer-events:none\}", STYLE)
+    ignored = {name.removeprefix(".") for name in rule.split(",")} | {"in"}
+    drawn = list(root)
+    first = next(n for n, each in enumerate(drawn) if each.find(f"{SVG}title") is not None)
+    legend = drawn.index(
+        next(e for e in drawn if e.text == "Plan of the machines" and e.get("class"))
+    )
+    for each in drawn[first:legend]:
+        styles = set(str(each.get("class")).split())
+        over = (
+            each.find(f"{SVG}title") is None and float(each.get("x", each.get("x1", "0"))) >= LEFT
+        )
+        harmless = styles & {"lane", "rule", "badrow", "b", "mute"}
+        assert not over or styles & ignored or (harmless and "tag" not in styles), each.attrib
+
+
 # -- for those who do not see it -------------------------------------------------------------------
 
 
@@ -184,7 +320,7 @@ def test_it_has_a_role_a_title_and_a_description() -> None:
     named = {each.attrib["id"]: each.text for each in root if "id" in each.attrib}
     assert root.attrib["aria-labelledby"].split() == ["t", "d"]
     assert named["t"] == "Plan of the machines"
-    assert "4 machines, 35 bookings, 31.5 machine hours" in str(named["d"])
+    assert "4 machines, 35 bookings, 31.2 machine hours" in str(named["d"])
     assert "No machine: 2" in str(named["d"])
 
 
