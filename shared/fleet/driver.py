@@ -79,7 +79,7 @@ class Driver:
         stuck = power is Power.STARTING and vm.state is VmState.STARTING and since > STUCK
         if stuck and task.wanted:
             vm = await self._switch.unusable(
-                task.machine, vm, "It is still starting after 10 minutes"
+                task.machine, vm, "It is still starting after 6 minutes"
             )
         vm, lingering = await self._retire(task, vm)
         if power is Power.STARTING and not self._keep(task, vm, lingering):

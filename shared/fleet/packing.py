@@ -49,6 +49,7 @@ class Machine:
     usable: bool
     closed: int
     busy: Sequence[tuple[int, int]]
+    doubtful: bool = False
 
 
 class Packing:

@@ -76,7 +76,14 @@ class _Pool:
         usable = self.policy.spot or not carrier.spot
         closed = _at(carrier.closed)
         return Machine(
-            carrier.name, carrier.capacity, carrier.on, carrier.spot, usable, closed, busy
+            carrier.name,
+            carrier.capacity,
+            carrier.on,
+            carrier.spot,
+            usable,
+            closed,
+            busy,
+            carrier.doubtful,
         )
 
     def _as_booking(self, start: int, end: int) -> tuple[int, int]:
@@ -123,10 +130,10 @@ class _Pool:
         since = jobs[0].start - self.terms.gap
         until = max(job.end for job in jobs) + self.terms.gap
 
-        def rank(number: int) -> tuple[bool, bool, bool, int, int]:
+        def rank(number: int) -> tuple[bool, bool, bool, bool, int, int]:
             m = self.machines[number]
             idle = not any(start < until and since < end for start, end in m.busy)
-            return not m.spot, idle, not (soonest and m.on), -m.capacity, number
+            return not m.spot, idle, not (soonest and m.on), m.doubtful, -m.capacity, number
 
         usable = (number for number, m in enumerate(self.machines) if m.usable)
         return sorted(usable, key=rank)

@@ -144,7 +144,8 @@ class Reconciler:
         plan = self._plan(seen)
         wanted = await self._persist(fleet, due, plan)
         tasks = [self._task(m, seen, plan, wanted, over) for m in (*seen.machines, *seen.gone)]
-        outcomes = await asyncio.gather(*(self._isolated(task) for task in tasks))
+        steps = (self._isolated(task) for task in tasks if not task.rests)
+        outcomes = await asyncio.gather(*steps)
         occupied = {n: o for outcome in outcomes for n, o in outcome.occupied.items()}
         unplaced = due.keys() - wanted.keys()
         for booking_id in unplaced:

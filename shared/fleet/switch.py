@@ -37,9 +37,9 @@ MOST_STRETCHES = 40
 SLOW_START = timedelta(minutes=5)
 """How long a machine may look off after it was asked to start, or what passes may take."""
 
-STUCK = timedelta(minutes=10)
-"""How long a machine may be starting before its bookings look for another one. Shorter than the
-lead, so that there is time for that."""
+STUCK = timedelta(minutes=6)
+"""How long a machine may be starting before its bookings look for another one. It takes
+two or three; the lead has to be long enough for several machines that fail one after the other."""
 
 
 class PowerSwitch:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.fleet.compute import Machine
-from shared.fleet.demand import Leaving
+from shared.fleet.compute import Machine, Power
+from shared.fleet.demand import Leaving, power_of
 from shared.fleet.ledger import Carriage
-from shared.fleet.models import Override, Placement, Vm
+from shared.fleet.models import Override, Placement, Vm, VmState
 from shared.fleet.rooms import Occupied
 from shared.platform.tables import Op, Upsert
 
@@ -41,6 +41,13 @@ class Task:
         """The bookings that needed it until now."""
         moved = [gone.placement for gone in self.leaving if gone.moved]
         return sorted({p.booking_id for p in [*self.staying, *moved]})
+
+    @property
+    def rests(self) -> bool:
+        """It is off, as it should be, and that is written down: there is nothing to do."""
+        off = power_of(self.machine, self.vm) is Power.DEALLOCATED
+        noted = self.vm.state is VmState.DEALLOCATED and self.vm.etag != "" and not self.vm.on
+        return off and noted and not (self.gone or self.wanted or self.leaving)
 
     @property
     def wanted(self) -> bool:

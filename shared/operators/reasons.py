@@ -34,6 +34,7 @@ _DEEDS: Mapping[str, str] = {
 
 _OURS: Mapping[str, str] = {
     "It is off, and nobody here has asked for that": "está desligada, e ninguém aqui o pediu",
+    "It is still starting after {number} minutes": "ainda arranca depois de {number} minutos",
     "It went off again": "voltou a desligar-se",
     "it did not start": "não arrancou",
     "it is still stopping": "ainda se está a desligar",

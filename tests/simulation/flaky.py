@@ -31,7 +31,8 @@ class Change:
 
 class FlakyCompute(FakeCompute):
     """`chance` is that of each way to fail, of each operation. `failed[name]`: when it last failed
-    to become ready, or was lost. `stretches`: (name, since, until) in which it was really on."""
+    to become ready, or was lost; `lost[name]`: when that. `stretches`: (name, since, until) in
+    which it was really on."""
 
     def __init__(self, machines: int, capacity: int, clock: ManualClock, chance: float) -> None:
         super().__init__(machines, capacity=capacity)
@@ -42,6 +43,7 @@ class FlakyCompute(FakeCompute):
         self._ended: dict[str, ComputeError | None] = {}
         self._since: dict[str, datetime] = {}
         self.failed: dict[str, datetime] = {}
+        self.lost: dict[str, datetime] = {}
         self.stretches: list[tuple[str, datetime, datetime]] = []
         self._busy: dict[str, datetime] = {}
         """Until then everything is a conflict: somebody resizes the machine, say."""
@@ -62,6 +64,8 @@ class FlakyCompute(FakeCompute):
         power = self.machine(name).power
         if change.power is Power.FAILED and power is not Power.RUNNING:
             return  # it can't be lost any more
+        if change.power is Power.FAILED:
+            self.lost[name] = change.at
         if change.error or change.power is Power.FAILED:
             self.failed[name] = change.at
         self._ended[name] = change.error

@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 NOTICED = timedelta(minutes=45)
 """A booking that was made or moved this late may find its machine still starting."""
 
-BOOTING = timedelta(minutes=6)
+BOOTING = timedelta(minutes=8)
 """What a machine that takes the place of a lost one may need: to be noticed, and to boot."""
 
 
@@ -223,10 +223,7 @@ class Month(World):
         return self.now - self.machines.failed.get(name, BEGIN - within) < within
 
     def _lost_lately(self) -> bool:
-        return any(
-            self._failed(name, BOOTING) and self.compute.machine(name).reason == "evicted"
-            for name in self.compute.janus
-        )
+        return any(self.now - at < BOOTING for at in self.machines.lost.values())
 
     def _machine_states(self) -> str:
         return ", ".join(

@@ -263,7 +263,7 @@ async def test_a_machine_whose_janus_never_gets_ready() -> None:
     world.compute.slow = set()
     world.compute.finish("janus-0")
     await failing(world)
-    assert world.report["reason"] == "start: It is still starting after 10 minutes"
+    assert world.report["reason"] == "start: It is still starting after 6 minutes"
 
 
 async def test_a_call_that_fails_leaves_no_room() -> None:

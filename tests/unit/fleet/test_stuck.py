@@ -33,7 +33,7 @@ async def test_a_start_that_never_ends_is_a_failure_and_the_booking_goes_elsewhe
     world.compute.slow.add("janus-0")
     booked = await world.book(30)
     await world.tick()
-    await minutes(world, 13)
+    await minutes(world, 9)
     assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
     assert vm(world)["failures"] == 1
     assert [e["data"]["vm"] for e in world.events("vm.start_failed")] == ["janus-0"]
@@ -183,3 +183,15 @@ async def test_when_the_host_is_silent_a_room_that_was_forgotten_is_made_again()
     world.compute.unavailable = ComputeError("failed", "no answer")
     await world.tick()
     assert booked.room.room_id in janus.room_specs
+
+
+async def test_a_machine_that_did_not_start_the_last_time_is_not_the_first_to_be_tried() -> None:
+    world = World()
+    world.compute.refuse["janus-0"] = ComputeError("failed", "broken")
+    first = await world.book(0, 30)
+    await world.ready(first)
+    await minutes(world, 60)
+    world.compute.calls.clear()
+    await world.book(0, 30)
+    await world.tick()
+    assert world.compute.calls == [("start", "janus-1")]
