@@ -70,7 +70,9 @@ class CallTimes:
                 for pk in _partitions(since, until)
             )
         )
-        return united(_session(row) for rows in found for row in rows)
+        return await asyncio.to_thread(
+            lambda: united(_session(row) for rows in found for row in rows)
+        )
 
 
 def united(sessions: Iterable[Session]) -> list[Session]:

@@ -24,8 +24,11 @@ T = TypeVar("T")
 
 WEEK = timedelta(days=7)
 
-SLICE = timedelta(days=15)
+SLICE = timedelta(days=5)
 """What one query reads."""
+
+AT_ONCE = 4
+"""Slices side by side: the loop turns rows into objects, and others wait while it does."""
 
 FARTHEST = timedelta(days=64)
 """How far around the interval is looked for the beginning and the end of a run: a machine that is
@@ -82,8 +85,9 @@ class LedgerReader:
                 self._rows(self._store.stretches, window), self._rows(self._store.carriages, window)
             )
             stretches += self._open(fleet, now)
-            found = runs(stretches)
-            whole = _whole(found, (since, until), (window[0] + edge, window[1] - edge))
+            seen = (window[0] + edge, window[1] - edge)
+            found = await asyncio.to_thread(runs, stretches)
+            whole = await asyncio.to_thread(_whole, found, (since, until), seen)
             if whole or reach >= FARTHEST:
                 break
             reach *= 2
@@ -103,7 +107,7 @@ class LedgerReader:
         while starts[-1] + SLICE < window[1]:
             starts.append(starts[-1] + SLICE)
         slices = zip(starts, [*starts[1:], window[1]], strict=True)
-        found = await spread(lambda each: query(self._settings.pool, *each), slices)
+        found = await spread(lambda each: query(self._settings.pool, *each), slices, AT_ONCE)
         return [row for rows in found for row in rows]
 
     def _open(self, fleet: Fleet, now: datetime) -> list[Stretch]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock
 from shared.platform.i18n import Message
+from shared.platform.payload import in_range
 from shared.platform.problems import FieldError, Problem, invalid
 from shared.reports.models import Summary, Usage
 from shared.reports.periods import By, Period, month, period_of, periods
 from shared.reports.reader import LedgerReader
+from shared.reports.readings import Readings
 from shared.reports.summary import summary
 from shared.reports.usage import usage
 
@@ -32,7 +34,7 @@ INTERVAL = Message(
 
 class Reports:
     def __init__(self, reader: LedgerReader, settings: Settings, clock: Clock) -> None:
-        self._reader = reader
+        self._readings = Readings(reader, clock)
         self._settings = settings
         self._clock = clock
 
@@ -40,20 +42,21 @@ class Reports:
         """The month `name` (`2026-10`; by default this one) of the caller's tenant, or for an
         operator of all, or of the one asked for.
 
-        Problems: 403 for who is neither admin nor operator, 404 for another one's tenant.
+        Problems: 403 for who is neither admin nor operator, 404 for another one's tenant, 429 while
+        too many others wait for theirs.
         """
         whose, zone = _scope(caller, tenant), self._settings.time_zone
         period = month(name, zone) if name else period_of(self._clock.now(), "month", zone)
-        return await self.bill(period, whose)
+        return await self._bill(period, whose, patient=False)
 
-    async def bill(self, period: Period, tenant: str | None = None) -> Usage:
-        """Of one tenant, or of all. Raises `StorageUnavailable`."""
-        reading = await self._reader.read(period.start, period.end)
-        settings = self._settings
-        # In a thread: with thousands of bookings it takes longer than others should wait.
-        return await asyncio.to_thread(
-            usage, reading, period, tenant, settings.currency, settings.time_zone
-        )
+    async def bill(self, period: Period) -> Usage:
+        """Of all, however long others have to be waited for. Raises `StorageUnavailable`."""
+        return await self._bill(period, None, patient=True)
+
+    async def _bill(self, period: Period, tenant: str | None, *, patient: bool) -> Usage:
+        currency, zone = self._settings.currency, self._settings.time_zone
+        work = partial(usage, period=period, tenant=tenant, currency=currency, time_zone=zone)
+        return await self._readings.make(period.start, period.end, work, patient=patient)
 
     async def summary(
         self,
@@ -70,17 +73,20 @@ class Reports:
         whose, zone = _scope(caller, tenant), self._settings.time_zone
         until = until or self._clock.now()
         since = since or period_of(until - USUAL[by], by, zone).end
-        if not since < until <= since + LONGEST:
+        if not in_range(since) or not since < until <= since + LONGEST:
             raise invalid([FieldError("from", INTERVAL)])
-        return await self.figures([*periods(since, until, by, zone)], whose)
+        wanted = [*periods(since, until, by, zone)]
+        return await self._figures(wanted, whose, patient=False)
 
-    async def figures(self, wanted: list[Period], tenant: str | None = None) -> Summary:
-        """Of these periods, which follow each other. Raises `StorageUnavailable`."""
-        reading = await self._reader.read(wanted[0].start, wanted[-1].end)
-        settings = self._settings
-        return await asyncio.to_thread(
-            summary, reading, wanted, tenant, settings.currency, settings.time_zone
-        )
+    async def figures(self, wanted: list[Period]) -> Summary:
+        """Of all, in these periods, which follow each other; as `bill`."""
+        return await self._figures(wanted, None, patient=True)
+
+    async def _figures(self, wanted: list[Period], tenant: str | None, *, patient: bool) -> Summary:
+        currency, zone = self._settings.currency, self._settings.time_zone
+        work = partial(summary, wanted=wanted, tenant=tenant, currency=currency, time_zone=zone)
+        since, until = wanted[0].start, wanted[-1].end
+        return await self._readings.make(since, until, work, patient=patient)
 
 
 def _scope(caller: Caller, tenant: str | None) -> str | None:

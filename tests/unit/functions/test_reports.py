@@ -156,6 +156,22 @@ async def test_a_summary(door: Door) -> None:
         assert [e["field"] for e in answer.body["errors"]] == ["from"]
 
 
+@pytest.mark.parametrize("by", ["week", "month"])
+async def test_a_summary_from_before_our_time_is_refused(door: Door, by: str) -> None:
+    """Its beginning is ours where the caller names only its end."""
+    token = door.token("olga", "acme", "operator")
+    params = {"to": "1900-01-01T00:00:00Z", "by": by}
+    answer = await door.ask("reports_summary", token=token, params=params)
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert [e["field"] for e in answer.body["errors"]] == ["from"]
+    for ends in (
+        {"from": "1900-01-01T00:00:00Z", "to": "1900-03-01T00:00:00Z"},
+        {"to": "9998-12-31T23:59:00Z"},
+    ):
+        answer = await door.ask("reports_summary", token=token, params={"by": by, **ends})
+        assert answer.status == 200
+
+
 async def test_an_api_key_may_read_reports_when_it_is_an_admins(door: Door) -> None:
     admin = door.token("root", "acme", "admin")
     for role, status in (("admin", 200), ("user", 403)):

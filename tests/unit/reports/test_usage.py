@@ -105,7 +105,9 @@ async def test_months_add_up_to_the_whole(world: Booked) -> None:
     assert [m.totals.vm_seconds for m in months] == [2 * 61 * 60, whole - 2 * 61 * 60]
     assert [m.totals.call_seconds for m in months] == [29 * 60, 44 * 60]
     assert [m.totals.calls for m in months] == [1, 0]
-    reading = await world.services.reports._reader.read(at("10-01 00:00"), at("12-01 00:00"))
+    reading = await world.services.reports._readings._reader.read(
+        at("10-01 00:00"), at("12-01 00:00")
+    )
     both = account(reading, 0, 2**40, "EUR").by_booking
     for (_, number), tally in both.items():
         assert tally.vm_seconds == sum(by_booking(month).get(number, 0) for month in months)
