@@ -24,6 +24,7 @@ from shared.fleet.warm import policy_of
 from shared.platform.auth import Caller
 from shared.platform.clock import Clock
 from shared.platform.i18n import Message
+from shared.platform.payload import in_range
 from shared.platform.problems import FieldError, invalid
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Planning:
         now = self._clock.now()
         until = until or (since or now) + USUAL
         since = since or _since(until, now)
-        if not since < until <= since + LONGEST:
+        if not (in_range(since) and in_range(until) and since < until <= since + LONGEST):
             raise invalid([FieldError("to", INTERVAL)])
         return await self.plan(since, until)
 

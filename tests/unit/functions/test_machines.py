@@ -184,6 +184,8 @@ async def test_the_plan_as_json(door: Door) -> None:
         *(({"from": NAIVE}, "from"), ({"to": "now"}, "to"), ({"to": "9" * 400}, "to")),
         *(({"to": "2026-08-01T00:00:00Z"}, "to"), ({"from_": PAST}, "from_")),
         ({"from": PAST, "to": PAST}, "to"),
+        # The other end is ours, and would be out of range.
+        *(({"to": "1900-01-01T00:00:00Z"}, "to"), ({"from": "9998-12-31T00:00:00Z"}, "to")),
     ],
 )
 async def test_bad_intervals_are_named(
