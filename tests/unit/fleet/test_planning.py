@@ -364,7 +364,7 @@ async def test_intervals_that_are_none(world: World, given: tuple[Any, Any]) -> 
 
 
 async def test_the_edges_of_time(world: World) -> None:
-    for since in (datetime(1900, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, tzinfo=UTC)):
+    for since in (datetime(1900, 1, 1, tzinfo=UTC), datetime(9998, 12, 24, 23, tzinfo=UTC)):
         view = await world.services.planning.show(OLGA, since, None)
         assert view.bookings == []
         assert draw(view, "Europe/Lisbon", "pt")
