@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 
+SLOW = timedelta(minutes=3)
+"""What a start usually takes, with room to spare."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaving:
     """A booking that its machine carries no longer. `forced`: cancelled, ended or moved, so that
@@ -71,7 +75,7 @@ def loads(claims: Sequence[Claim], fleet: Fleet, settings: Settings, now: dateti
         if claim.ended or claim.end <= now or claim.end <= claim.start:
             continue
         placement = fleet.placements.get(claim.booking_id)
-        vm = placement.vm if placement else ""
+        vm = placement.vm if placement and not _lags(placement, fleet, now) else ""
         found.append(
             Load(
                 claim.booking_id,
@@ -83,6 +87,16 @@ def loads(claims: Sequence[Claim], fleet: Fleet, settings: Settings, now: dateti
             )
         )
     return found
+
+
+def _lags(placement: Placement, fleet: Fleet, now: datetime) -> bool:
+    """Nobody can have joined yet, and its machine takes its time: another one may be ready."""
+    vm = fleet.vms.get(placement.vm)
+    return vm is not None and not placement.made and _slow(vm, now)
+
+
+def _slow(vm: Vm, now: datetime) -> bool:
+    return vm.state is VmState.STARTING and now - vm.since > SLOW
 
 
 def carriers(fleet: Fleet, machines: Sequence[Machine], now: datetime) -> list[Carrier]:
@@ -98,18 +112,20 @@ def carriers(fleet: Fleet, machines: Sequence[Machine], now: datetime) -> list[C
             Carrier(
                 machine.name,
                 machine.capacity,
-                on=power in (Power.RUNNING, Power.STARTING),
+                on=power in _ON and vm.state is not VmState.DEALLOCATING,
                 spot=machine.spot,
                 pool=machine.pool,
                 closed=override.exclude_until,
                 holds=(Span(now, override.hold_until),) if override.held(now) else (),
                 # What people want to be off does not wait for the margin.
                 needed_until=EPOCH if override.excluded(now) else vm.needed_until,
-                doubtful=vm.failures > 0,
+                doubtful=vm.failures > 0 or _slow(vm, now),
             )
         )
     return found
 
+
+_ON = (Power.RUNNING, Power.STARTING)
 
 BELIEVED = {
     VmState.DEALLOCATED: Power.DEALLOCATED,

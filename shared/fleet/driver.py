@@ -77,7 +77,9 @@ class Driver:
         if lost(vm, power):
             vm = await self._switch.lost(task.machine, vm, task.carried)
         stuck = power is Power.STARTING and vm.state is VmState.STARTING and since > STUCK
-        if stuck and task.wanted:
+        if power is Power.STARTING and vm.state is VmState.DEALLOCATING and task.wanted:
+            vm = await self._switch.turned(task.machine, vm)
+        elif stuck and task.wanted:
             vm = await self._switch.unusable(
                 task.machine, vm, "It is still starting after 6 minutes"
             )

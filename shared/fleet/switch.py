@@ -131,6 +131,11 @@ class PowerSwitch:
             return await self.unusable(machine, vm, error.message)
         return await self._follow_later(machine, vm, operation)
 
+    async def turned(self, machine: Machine, vm: Vm) -> Vm:
+        """It was to be stopped while it starts, which its host has not done; now it is wanted."""
+        again = replace(vm, state=VmState.STARTING, since=self._clock.now(), reason="")
+        return await self.save(machine, replace(again, stop_failed=False, retry_at=EPOCH))
+
     async def deallocate(self, machine: Machine, vm: Vm) -> Vm:
         now = self._clock.now()
         if vm.state is not VmState.DEALLOCATING:

@@ -195,3 +195,50 @@ async def test_a_machine_that_did_not_start_the_last_time_is_not_the_first_to_be
     await world.book(0, 30)
     await world.tick()
     assert world.compute.calls == [("start", "janus-1")]
+
+
+async def test_a_booking_whose_machine_takes_its_time_goes_to_one_that_is_ready() -> None:
+    world = World(vm_capacity=1, local_vms=3)
+    running = await world.book(0, 20)
+    await world.ready(running)
+    world.compute.slow.add("janus-1")
+    waiting = await world.book(15, 60)
+    await minutes(world, 2)
+    assert world.row("Fleet", "00", f"p|{waiting.booking.booking_id}")["vm"] == "janus-1"
+    await world.services.bookings.end(ALICE, running.booking.booking_id, "")
+    await minutes(world, 3)
+    assert waiting.room.room_id in world.compute.janus["janus-0"].room_specs
+    assert ("start", "janus-2") not in world.compute.calls
+
+
+async def test_a_machine_that_is_being_stopped_is_not_the_one_to_choose() -> None:
+    """It never started, its host did not take the stop, and another one is ready."""
+    world = World()
+    world.compute.slow.add("janus-0")
+    first = await world.book(30, 60)
+    await world.tick()
+    await minutes(world, 9)
+    assert world.row("Fleet", "00", f"p|{first.booking.booking_id}")["vm"] == "janus-1"
+    world.compute.refuse["janus-0"] = ComputeError("throttled", "not now", timedelta(minutes=30))
+    await minutes(world, 2)
+    second = await world.book(5, 60)
+    await world.tick()
+    assert second.room.room_id in world.compute.janus["janus-1"].room_specs
+
+
+async def test_a_start_that_was_to_be_turned_round_and_is_wanted_again_has_its_time() -> None:
+    world = World(local_vms=1, cancel_notice=timedelta(0))
+    world.compute.slow.add("janus-0")
+    booked = await world.book(20, 60)
+    await world.tick()
+    world.compute.refuse["janus-0"] = ComputeError("throttled", "not now", timedelta(minutes=1))
+    await world.services.bookings.cancel(ALICE, booked.booking.booking_id, "")
+    await world.tick()
+    assert vm(world)["state"] == "deallocating"
+    world.compute.refuse.clear()
+    again = await world.book(5, 60)
+    await world.tick()
+    assert vm(world)["state"] == "starting"
+    world.compute.finish("janus-0")
+    janus = await world.ready(again)
+    assert again.room.room_id in janus.room_specs
