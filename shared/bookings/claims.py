@@ -155,10 +155,10 @@ class Day:
     @classmethod
     def from_rows(cls, pk: str, rows: Sequence[Row]) -> Day:
         head = next((row for row in rows if row.rk == HEAD), None)
-        claims = (Claim.from_row(row) for row in rows if row.rk.startswith(CLAIM))
+        claims = {row.rk: Claim.from_row(row) for row in rows if row.rk.startswith(CLAIM)}
         marks = json.loads(str(head.data.get("closed", "{}"))) if head else {}
         closed = {int(room): parse(at) for room, at in marks.items()}
-        return cls(pk, head.etag if head else "", {c.rk: c for c in claims}, closed)
+        return cls(pk, head.etag if head else "", claims, closed)
 
     def head(self, now: datetime, closing: int = 0) -> Op:
         """Writing the head gives it a new ETag: whoever has read the day before can't commit."""

@@ -119,7 +119,7 @@ def carriers(fleet: Fleet, machines: Sequence[Machine], now: datetime) -> list[C
                 holds=(Span(now, override.hold_until),) if override.held(now) else (),
                 # What people want to be off does not wait for the margin.
                 needed_until=EPOCH if override.excluded(now) else vm.needed_until,
-                doubtful=vm.failures > 0 or _slow(vm, now),
+                failures=vm.failures + _slow(vm, now),
             )
         )
     return found

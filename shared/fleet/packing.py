@@ -49,7 +49,7 @@ class Machine:
     usable: bool
     closed: int
     busy: Sequence[tuple[int, int]]
-    doubtful: bool = False
+    failures: int = 0
 
 
 class Packing:

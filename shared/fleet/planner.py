@@ -83,7 +83,7 @@ class _Pool:
             usable,
             closed,
             busy,
-            carrier.doubtful,
+            carrier.failures,
         )
 
     def _as_booking(self, start: int, end: int) -> tuple[int, int]:
@@ -130,10 +130,10 @@ class _Pool:
         since = jobs[0].start - self.terms.gap
         until = max(job.end for job in jobs) + self.terms.gap
 
-        def rank(number: int) -> tuple[bool, bool, bool, bool, int, int]:
+        def rank(number: int) -> tuple[bool, bool, bool, int, int, int]:
             m = self.machines[number]
             idle = not any(start < until and since < end for start, end in m.busy)
-            return not m.spot, idle, not (soonest and m.on), m.doubtful, -m.capacity, number
+            return not m.spot, idle, not (soonest and m.on), m.failures, -m.capacity, number
 
         usable = (number for number, m in enumerate(self.machines) if m.usable)
         return sorted(usable, key=rank)

@@ -52,8 +52,8 @@ class Carrier:
     closed: datetime = EPOCH
     holds: Sequence[Span] = ()
     needed_until: datetime = EPOCH
-    doubtful: bool = False
-    """Its last start failed: others are tried first."""
+    failures: int = 0
+    """Starts that failed in a row: those that have had fewer are tried first."""
 
 
 @dataclass(frozen=True, slots=True)

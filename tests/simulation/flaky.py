@@ -163,6 +163,8 @@ class FlakyCompute(FakeCompute):
             self._busy[name] = self._in(600, 1800)
         if way:
             self.failures[way] = self.failures.get(way, 0) + 1
+        if way and ways is START_WAYS:
+            self.failed[name] = self._clock.now()
         return way
 
     def _refuse(self, name: str, way: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,9 +15,11 @@ from typing import Any
 
 from shared.bookings.models import State
 from shared.bootstrap import Services
+from shared.fleet.compute import Power
 from shared.platform.clock import parse
 from shared.platform.problems import Problem
 from shared.platform.queues import OUTBOX
+from shared.platform.tables import Row
 from tests.fakes.compute import FakeCompute
 from tests.fakes.tables import FakeTables
 from tests.simulation.flaky import OFF, FlakyCompute
@@ -27,8 +30,12 @@ MINUTE = timedelta(minutes=1)
 NOTICED = timedelta(minutes=45)
 """A booking that was made or moved this late may find its machine still starting."""
 
-BOOTING = timedelta(minutes=8)
-"""What a machine that takes the place of a lost one may need: to be noticed, and to boot."""
+FAILING = timedelta(minutes=45)
+"""A machine that has failed this short ago may not be ready again for the same booking."""
+
+BOOTING = timedelta(minutes=15)
+"""What a machine that takes the place of a lost one may need: ticks to be noticed, a start that may
+fail too, and to boot."""
 
 
 @dataclass
@@ -86,6 +93,7 @@ class Month(World):
         self._settled: dict[int, datetime] = {}
         self._idle: Counter[str] = Counter()
         self._pause = MINUTE
+        self._watched = BEGIN
 
     def make_compute(self) -> FakeCompute:
         settings = self.settings
@@ -133,7 +141,12 @@ class Month(World):
 
     def _settle(self, number: int, start: datetime) -> None:
         self._settled[number] = self.now
+        self._at(max(self.now, start - self.settings.vm_lead), self._watch)
         self._at(start, self._check(number, start))
+
+    async def _watch(self) -> None:
+        """A lead begins: for a few minutes ticks matter."""
+        self._watched = self.now + 3 * MINUTE
 
     def _plans(self, number: int, start: datetime, end: datetime) -> None:
         draw, span = self.random.random(), (start - self.now).total_seconds()
@@ -211,13 +224,22 @@ class Month(World):
         janus = self.compute.janus.get(name)
         if janus and not janus.down and room_id in janus.room_specs:
             self.tally.ready += 1
-        elif all(self._failed(vm, timedelta(minutes=45)) for vm in self.compute.janus):
+        elif all(self._failed(vm, FAILING) or self._full(vm) for vm in self.compute.janus):
             self.tally.excused_all_failed += 1
         elif self._lost_lately():
             self.tally.excused_lost += 1
         else:
             state = self._machine_states()
             self.tally.unready.append(f"{self.now} booking {number} on {name or '-'}: {state}")
+
+    def _full(self, name: str) -> bool:
+        carried = [row for row in self._fleet_rows("p|") if row.data["vm"] == name]
+        return len(carried) >= self.settings.vm_capacity
+
+    def _fleet_rows(self, prefix: str) -> list[Row]:
+        keys, rows = self.tables._keys("Fleet", "00"), self.tables.rows.get(("Fleet", "00"), {})
+        first = bisect_left(keys, prefix)
+        return [rows[rk] for rk in keys[first:] if rk.startswith(prefix)]
 
     def _failed(self, name: str, within: timedelta) -> bool:
         return self.now - self.machines.failed.get(name, BEGIN - within) < within
@@ -228,15 +250,13 @@ class Month(World):
     def _machine_states(self) -> str:
         return ", ".join(
             f"{row.data['name']} {row.data['state']} ({row.data['reason']})"
-            for rk, row in sorted(self.tables.rows[("Fleet", "00")].items())
-            if rk.startswith("v|")
+            for row in self._fleet_rows("v|")
         )
 
     async def _no_idling(self) -> None:
         """A machine that is on has a cause, or had one no longer than the margin and two ticks ago;
         but for one that was told to stop, and did not."""
-        rows = self.tables.rows[("Fleet", "00")]
-        carrying = {row.data["vm"] for rk, row in rows.items() if rk.startswith("p|")}
+        carrying = {row.data["vm"] for row in self._fleet_rows("p|")}
         for name in self.compute.janus:
             on = self.compute.machine(name).power not in OFF
             idle = on and name not in self.machines.stopping and name not in carrying
@@ -289,8 +309,9 @@ class Month(World):
 
     async def _chaotic_tick(self) -> bool:
         """No wake-up ever arrives, and of the timer's ticks some are lost, late or doubled."""
-        draw = self.random.random()
-        what = next((w for w, p in CHAOS if draw < p), "on time")
+        draw, lost = self.random.random(), LOST_STEADY if self._steady() else LOST
+        chances = (("lost", lost), ("late", lost + LATE), ("doubled", lost + LATE + DOUBLED))
+        what = next((w for w, chance in chances if draw < chance), "on time")
         if self._pause > MINUTE:
             what = "on time"
         self.tally.chaos[what] += 1
@@ -309,11 +330,26 @@ class Month(World):
     def true_on_time(self) -> timedelta:
         return sum((until - since for _, since, until in self.machines.stretches), timedelta(0))
 
+    def _steady(self) -> bool:
+        pairs = {
+            (row.data["state"], self.compute.machine(str(row.data["name"])).power)
+            for row in self._fleet_rows("v|")
+        }
+        return self.now >= self._watched and pairs <= STEADY
+
     async def _deliver(self) -> None:
         for pointer in self.queues.take(OUTBOX):
             await self.services.relay.handle(pointer)
         self.queues.messages.clear()
 
 
-CHAOS = (("lost", 0.5), ("late", 0.54), ("doubled", 0.57))
-"""Cumulative chances."""
+STEADY = {
+    ("ready", Power.RUNNING),
+    ("draining", Power.RUNNING),
+    ("deallocated", Power.DEALLOCATED),
+    ("deallocated", Power.FAILED),
+}
+
+LOST, LATE, DOUBLED = 0.15, 0.05, 0.05
+LOST_STEADY = 0.85
+"""Chances of each tick. Many are lost where nothing is on its way, to get through a month."""
