@@ -114,8 +114,8 @@ def _overrun(situation: Situation, limit: timedelta) -> Iterator[Incident]:
             str(number),
             placement.end,
             "people are still in the call",
-            "Nobody is cut off and the machine stays on; end the booking for all if nobody is "
-            "really there.",
+            "Nobody is cut off and the machine stays on; stop the machine by hand if that has to "
+            "end.",
             vm=placement.vm,
             booking_id=number,
             start_time=placement.start,
