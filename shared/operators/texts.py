@@ -166,8 +166,8 @@ TEXTS: Mapping[str, Text] = {
         (
             *(_START, _END, _MACHINE),
             _next(
-                "ninguém é desligado e a máquina fica ligada; pare a máquina à mão se isso tiver de "
-                "acabar."
+                "ninguém é desligado e a máquina fica ligada; pare a máquina à mão se isso tiver "
+                "de acabar."
             ),
         ),
     ),
