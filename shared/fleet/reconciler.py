@@ -122,6 +122,8 @@ class Reconciler:
         try:
             machines = await self._compute.machines(None if around else demand.matters(fleet, now))
             self._looked_around = now if around else self._looked_around
+            if fleet.vms and not machines:  # as Azure answers whoever lost the right to read
+                raise ComputeError("auth", "It knows no machine at all")
             strangers = {m.name for m in machines if m.name not in fleet.vms} - {
                 m.name for m in machines if m.power is not Power.UNKNOWN
             }

@@ -20,6 +20,7 @@ class FakeCompute:
     `fail_later[name] = ComputeError(...)`: what was asked is accepted, and `follow` raises it;
     `still_busy = {name}`: what was asked is under way, whatever the power looks like;
     `crash(name)`: it stops by itself; `unavailable`: `machines` raises it;
+    `blind`: it tells of no machine;
     `hidden[name] = "reason"`: it can't be looked at.
 
     `janus[name]` is its Janus: down while it is off, and wiped when it starts. `calls` records
@@ -31,6 +32,7 @@ class FakeCompute:
         self.break_start: dict[str, str] = {}
         self.slow: set[str] = set()
         self.fail_later: dict[str, ComputeError] = {}
+        self.blind = False
         self.still_busy: set[str] = set()
         self.hidden: dict[str, str] = {}
         self.looks: list[list[str]] = []
@@ -92,6 +94,8 @@ class FakeCompute:
         await asyncio.sleep(0)
         if self.unavailable:
             raise self.unavailable
+        if self.blind:
+            return []
         names = self._machines.keys() if look is None else self._machines.keys() & set(look)
         self.looks.append(sorted(names))
         return [self._seen(m, asked=m.name in names) for m in self._machines.values()]

@@ -242,3 +242,15 @@ async def test_a_start_that_was_to_be_turned_round_and_is_wanted_again_has_its_t
     world.compute.finish("janus-0")
     janus = await world.ready(again)
     assert again.room.room_id in janus.room_specs
+
+
+async def test_a_host_that_knows_no_machine_at_all_any_more_is_not_believed() -> None:
+    world = World()
+    booked = await world.book()
+    janus = await world.ready(booked)
+    world.compute.blind = True
+    janus.wipe()
+    await world.tick()
+    assert booked.room.room_id in janus.room_specs
+    assert vm(world)["state"] == "ready"
+    assert not world.events("vm.lost")
