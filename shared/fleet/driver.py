@@ -96,8 +96,9 @@ class Driver:
         occupied: dict[int, Occupied] = {}
         if ready:
             vm = await self._doors(task, vm, janus)
-            occupied = await self._rooms.serve(janus, task.machine, task.staying, task.over)
-            await self._clear(task, janus)
+            occupied = await self._rooms.serve(
+                janus, task.machine, task.staying, task.over, task.elsewhere
+            )
         vm, lingering = await self._retire(task, vm, janus if ready else None, occupied)
         if not self._keep(task, vm, lingering):
             await self._switch.deallocate(task.machine, vm)
@@ -108,15 +109,6 @@ class Driver:
         unseen = [p for p in lingering if p.booking_id not in occupied]
         failed = _failed(task, vm)
         return Outcome(restless, failed, occupied, lingering=seen, unjudged=unseen)
-
-    async def _clear(self, task: Task, janus: Janus) -> None:
-        """Destroys the rooms here of bookings that another machine carries: whoever moved them died
-        before that, or this Janus did not answer then."""
-        here = {p.room_id for p in [*task.staying, *task.over]}
-        others = {p.room_id: p for p in task.elsewhere if p.room_id not in here}
-        if others:
-            for room_id in others.keys() & await janus.rooms():
-                await self._rooms.destroy(janus, others[room_id])
 
     async def _probe(self, task: Task, janus: Janus) -> tuple[Vm, bool]:
         vm, machine = task.vm, task.machine

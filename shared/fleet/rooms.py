@@ -75,8 +75,11 @@ class RoomKeeper:
         machine: Machine,
         staying: Sequence[Placement],
         leaving: Sequence[Placement],
+        elsewhere: Sequence[Placement] = (),
     ) -> dict[int, Occupied]:
-        """Makes the missing rooms of those that stay; tells who is in every room.
+        """Makes the missing rooms of those that stay; tells who is in every room. Rooms of bookings
+        that other machines carry are destroyed: whoever moved them died before that, or this Janus
+        did not answer then.
 
         One booking's failure never keeps the others from their rooms; who is in a room that could
         not be asked for stays unknown: it is missing in the answer.
@@ -90,6 +93,10 @@ class RoomKeeper:
                 occupied[placement.booking_id] = await self._look(janus, placement)
             except Exception as error:
                 logs.exception("room.failed", error, room_id=placement.room_id)
+        here = {placement.room_id for placement in [*staying, *leaving]}
+        for placement in elsewhere:
+            if placement.room_id in existing - here:
+                await self.destroy(janus, placement)
         return occupied
 
     async def _make_sure(
