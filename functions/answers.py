@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from shared.platform import logs
 from shared.platform.i18n import language
 from shared.platform.problems import Problem, busy, problem_body
-from shared.platform.tables import Conflict, StorageUnavailable
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -46,8 +45,10 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def as_problem(error: Exception) -> Problem:
+def _as_problem(error: Exception) -> Problem:
     """Every exception has one meaning for the caller."""
+    from shared.platform.tables import Conflict, StorageUnavailable
+
     match error:
         case Problem():
             return error
@@ -58,8 +59,13 @@ def as_problem(error: Exception) -> Problem:
     return Problem(500, "internal_error")
 
 
-def problem_reply(error: Exception, req: func.HttpRequest, name: str, operation_id: str) -> Reply:
-    problem = as_problem(error)
+def error_reply(error: Exception, req: func.HttpRequest, name: str, operation_id: str) -> Reply:
+    """What `name` answers when it ends with an exception: a problem, or what it answered before."""
+    from shared.platform.once import Replay
+
+    if isinstance(error, Replay):
+        return _unpack(error.answer)
+    problem = _as_problem(error)
     if problem.code in EXPECTED:
         logs.event("http.busy", level=logging.WARNING, function=name, code=problem.code)
     elif problem.status >= 500:
@@ -93,7 +99,7 @@ def pack(reply: Reply) -> str:
     return json.dumps(content, default=_plain, ensure_ascii=False)
 
 
-def unpack(text: str) -> Reply:
+def _unpack(text: str) -> Reply:
     status, body, headers = json.loads(text)
     return Reply(status, body, {**headers, "Idempotency-Replayed": "true"})
 

@@ -10,10 +10,10 @@ import azure.functions as func
 from functions.door import Call, Reply, operation
 from functions.paging import Paging, next_link
 from shared.platform import logs
-from shared.platform.api_keys import ApiKey
 from shared.tenants.models import ApiKeyCreate, ApiKeyCreated, ApiKeyView
 
 if TYPE_CHECKING:
+    from shared.platform.api_keys import ApiKey
     from shared.tenants.api_keys import Issued
 
 bp = func.Blueprint()

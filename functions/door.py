@@ -17,10 +17,9 @@ import azure.functions as func
 from pydantic import ValidationError
 
 from functions.answers import Reply as Reply  # handlers need this module alone
-from functions.answers import pack, problem_reply, response, unpack
+from functions.answers import error_reply, pack, response
 from shared.platform import logs
 from shared.platform.i18n import Language, Message, language
-from shared.platform.once import Once, Replay
 from shared.platform.payload import MAX_SAFE_INTEGER, Payload
 from shared.platform.problems import FieldError, Problem, invalid
 from shared.platform.validation import field_errors
@@ -28,6 +27,7 @@ from shared.platform.validation import field_errors
 if TYPE_CHECKING:
     from shared.bootstrap import Services
     from shared.platform.auth import Caller
+    from shared.platform.once import Once
     from shared.platform.throttle import Visit
 
 B = TypeVar("B", bound=Payload | None)
@@ -207,10 +207,8 @@ def _function(handler: Handler[Any], op: Operation) -> Function:
             visit = everything.throttle.visit(_address(req)) if op.throttled else None
             reply = await handler(await _call(req, op, everything, visit))
             return response(reply, _beside(operation_id, visit))
-        except Replay as replay:
-            return response(unpack(replay.answer), _beside(operation_id, visit))
         except Exception as error:
-            reply = problem_reply(error, req, op.name, operation_id)
+            reply = error_reply(error, req, op.name, operation_id)
             if visit and reply.status == 401:
                 await visit.deny()
             return response(reply, _beside(operation_id, visit))

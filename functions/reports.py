@@ -12,13 +12,12 @@ from pydantic import Field
 from functions.door import Call, Reply, operation
 from shared.platform import logs
 from shared.platform.payload import Payload, Utc
-from shared.reports.csv_file import MEDIA, usage_csv
-from shared.reports.models import Summary, Usage
-from shared.reports.periods import By
+from shared.reports.models import By, Summary, Usage
 
 bp = func.Blueprint()
 
 USAGE = "api/v1/reports/usage"
+CSV = "text/csv"
 REFUSED = {403: ("admin_only",), 404: ("not_found",)}
 
 Tenant = Annotated[str, Field(min_length=1, max_length=200)]
@@ -51,7 +50,7 @@ class SummaryQuery(Payload):
     problems=REFUSED,
     scope="reports:read",
     any_role=True,
-    media=(MEDIA,),
+    media=(CSV,),
 )
 async def reports_usage(call: Call[None]) -> Reply:
     return await _usage(call, csv=_prefers_csv(call.request.headers.get("accept", "")))
@@ -67,7 +66,7 @@ async def reports_usage(call: Call[None]) -> Reply:
     problems=REFUSED,
     scope="reports:read",
     any_role=True,
-    media=(MEDIA,),
+    media=(CSV,),
 )
 async def reports_usage_csv(call: Call[None]) -> Reply:
     return await _usage(call, csv=True)
@@ -81,20 +80,22 @@ async def _usage(call: Call[None], *, csv: bool) -> Reply:
         body = await asyncio.to_thread(usage.model_dump_json, exclude_none=True)
         headers = {"Content-Type": "application/json", "Vary": "Accept"}
         return Reply(200, body.encode(), headers)
+    from shared.reports.csv_file import usage_csv
+
     name = f'attachment; filename="usage-{usage.month}.csv"'
-    headers = {"Content-Type": MEDIA, "Content-Disposition": name, "Vary": "Accept"}
+    headers = {"Content-Type": CSV, "Content-Disposition": name, "Vary": "Accept"}
     return Reply(200, await asyncio.to_thread(usage_csv, usage), headers)
 
 
 def _prefers_csv(accept: str) -> bool:
     """Whether the header names CSV, and JSON not before it (RFC 9110, 12.5.1)."""
-    ranks = {"application/json": 0.0, MEDIA: 0.0}
+    ranks = {"application/json": 0.0, CSV: 0.0}
     for part in accept.lower().split(","):
         media, _, parameters = part.strip().partition(";")
         _, _, quality = parameters.partition("q=")
         if media.strip() in ranks:
             ranks[media.strip()] = _quality(quality.strip())
-    return ranks[MEDIA] > ranks["application/json"]
+    return ranks[CSV] > ranks["application/json"]
 
 
 def _quality(text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import azure.functions as func
 from pydantic import Field
@@ -28,10 +28,12 @@ from shared.bookings.room_payloads import (
     ParticipantView,
     PasswordReset,
 )
-from shared.janus.port import Participant
 from shared.platform.i18n import Message
 from shared.platform.payload import Utc
 from shared.platform.problems import FieldError, invalid
+
+if TYPE_CHECKING:
+    from shared.janus.port import Participant
 
 bp = func.Blueprint()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -13,7 +13,9 @@ from shared.bookings.models import Phase
 from shared.platform.clock import iso, parse
 from shared.platform.ids import NONCE
 from shared.platform.payload import IceServer, Payload, Utc
-from shared.platform.tables import Row, Value
+
+if TYPE_CHECKING:
+    from shared.platform.tables import Row, Value
 
 Nonce = Annotated[str, Field(pattern=NONCE)]
 InviteToken = Annotated[str, Field(min_length=1, max_length=4096)]

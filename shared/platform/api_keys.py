@@ -15,7 +15,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
 
 from shared.platform.clock import iso, parse
 from shared.platform.tables import Tables, Value
@@ -27,17 +26,6 @@ ROW_PREFIX = "k|"
 TOKEN_PREFIX = "suroga."  # noqa: S105 (by which a token says what it is)
 CALLER_PREFIX = "key:"
 """How the `sub` of an API key begins; no person's may."""
-
-Scope = Literal[
-    "rooms:read",
-    "rooms:write",
-    "bookings:read",
-    "bookings:write",
-    "calls:join",
-    "audit:read",
-    "reports:read",
-]
-SCOPES: frozenset[str] = frozenset(get_args(Scope))
 
 _ID = re.compile(r"[0-9a-f]{24}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")

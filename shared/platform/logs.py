@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import traceback
-import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
@@ -56,7 +56,7 @@ _SECRET_TEXTS = (
 def new_operation(incoming: str | None = None) -> str:
     """Sets and returns the operation id: the caller's, or the trace-id of its W3C traceparent
     (https://www.w3.org/TR/trace-context/#traceparent-header), or else a fresh one."""
-    value = uuid.uuid4().hex
+    value = os.urandom(16).hex()
     if incoming:
         if match := _TRACEPARENT.fullmatch(incoming):
             value = match[1]

@@ -18,8 +18,8 @@ from shared.platform.tables import Conflict, Delete, Insert, Tables
 from shared.platform.waiting import together
 from shared.reports.changes import Notes, parsed, read_notes
 from shared.reports.fitting import fitted
-from shared.reports.models import Usage, hours
-from shared.reports.periods import By, Period, period_of, previous
+from shared.reports.models import By, Usage, hours
+from shared.reports.periods import Period, period_of, previous
 from shared.reports.service import Reports
 from shared.reports.summary import overall
 from shared.reports.week_plan import WEEK, WeekPlans

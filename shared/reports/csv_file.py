@@ -19,8 +19,6 @@ from shared.platform.clock import iso
 from shared.platform.ids import PLATFORM_TENANT
 from shared.reports.models import BookingUsage, Usage
 
-MEDIA = "text/csv"
-
 COLUMNS = (
     "month",
     "tenant",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 
 from shared.platform.payload import Payload, Utc
+
+By = Literal["week", "month"]
 
 
 class Amounts(Payload):

@@ -11,8 +11,8 @@ from shared.platform.clock import Clock
 from shared.platform.i18n import Message
 from shared.platform.payload import in_range
 from shared.platform.problems import FieldError, Problem, invalid
-from shared.reports.models import Summary, Usage
-from shared.reports.periods import By, Period, month, period_of, periods
+from shared.reports.models import By, Summary, Usage
+from shared.reports.periods import Period, month, period_of, periods
 from shared.reports.reader import LedgerReader
 from shared.reports.readings import Readings
 from shared.reports.summary import summary

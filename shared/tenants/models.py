@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
-from shared.platform.api_keys import Scope
 from shared.platform.payload import Payload, Utc
+
+Scope = Literal[
+    "rooms:read",
+    "rooms:write",
+    "bookings:read",
+    "bookings:write",
+    "calls:join",
+    "audit:read",
+    "reports:read",
+]
+SCOPES: frozenset[str] = frozenset(get_args(Scope))
 
 Name = Annotated[
     str,

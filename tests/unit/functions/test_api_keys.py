@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.door import OPERATIONS, Operation
-from shared.platform.api_keys import SCOPES
+from shared.tenants.models import SCOPES
 from tests.unit.functions.asking import Answer, Door
 
 KEYED = {"Idempotency-Key": "k-1"}

@@ -10,8 +10,8 @@ import pytest
 import function_app
 from functions.door import OPERATIONS, Operation
 from functions.refusals import refusals
-from shared.platform.api_keys import SCOPES
 from shared.platform.i18n import MESSAGES, TITLES
+from shared.tenants.models import SCOPES
 
 assert function_app.app, "importing it registers the operations"
 

@@ -16,9 +16,9 @@ from functions.door import OPERATIONS, Operation
 from functions.examples import DAY
 from functions.openapi import document
 from functions.refusals import refusals
-from shared.platform.api_keys import SCOPES
 from shared.platform.i18n import MESSAGES, TITLES
 from shared.platform.ids import NONCE
+from shared.tenants.models import SCOPES
 from tests.unit.functions.test_app import FUNCTIONS
 
 DOCUMENT = document(OPERATIONS)

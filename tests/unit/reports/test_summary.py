@@ -8,8 +8,8 @@ import pytest
 
 from shared.platform.problems import Problem
 from shared.reports.calls import Session
-from shared.reports.models import Summary
-from shared.reports.periods import By, periods
+from shared.reports.models import By, Summary
+from shared.reports.periods import periods
 from shared.reports.summary import busiest
 from tests.unit.reports.booked import OPERATOR, Booked, at
 from tests.world import ADMIN
