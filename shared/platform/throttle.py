@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from shared.platform import logs
 from shared.platform.clock import Clock
 from shared.platform.problems import Problem
-from shared.platform.settings import OFF, Settings
+from shared.platform.setting_types import OFF
+from shared.platform.settings import Settings
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
