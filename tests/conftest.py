@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
@@ -12,6 +12,29 @@ from tests.azurite import Azurite
 # A busy machine must not decide: no example has a time limit.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+Figures = Callable[[str], None]
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Takes what a test has measured, in lines; they are printed when all tests are over."""
+    return lambda text: record_property("figures", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)]
+    measured = [
+        (report.nodeid, text)
+        for report in reports
+        for name, text in report.user_properties
+        if name == "figures" and report.when == "call"
+    ]
+    if measured:
+        terminalreporter.section("figures")
+    for test, text in sorted(measured):
+        terminalreporter.write_line(f"{test}\n{text}")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import random
 import time
 from typing import Any
 
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
@@ -19,6 +18,7 @@ from shared.janus.port import JanusFactory
 from shared.platform.auth import Caller
 from shared.platform.ids import Ids
 from shared.platform.queues import FLEET_WAKE, JANUS_EVENTS, OUTBOX
+from tests.conftest import Figures
 from tests.fakes.messenger import FakeMessenger
 from tests.fakes.queues import FakeQueues
 from tests.fakes.tables import FakeTables
@@ -72,7 +72,7 @@ class System:
         return [queue for queue, _, _ in self.queues.messages]
 
 
-async def test_a_drill_on_a_real_machine(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_drill_on_a_real_machine(figures: Figures) -> None:
     systems: list[System] = []
 
     async def receive(request: web.Request) -> web.Response:
@@ -94,8 +94,7 @@ async def test_a_drill_on_a_real_machine(capsys: pytest.CaptureFixture[str]) -> 
         powers = {machine.power for machine in await vms.compute.machines()}
         fleet = await system.services.fleet_store.load(vms.settings.pool)
     (report,) = [event for event in system.left if event.type == "fleet.drill"]
-    with capsys.disabled():
-        print(f"\ndrill of {report.data['vm']}, seconds: {report.data['steps']}")
+    figures(f"drill of {report.data['vm']}, seconds: {report.data['steps']}")
     assert (report.data["result"], report.data["reason"]) == ("ok", "")
     assert list(report.data["steps"]) == STEPS
     assert sum(report.data["steps"].values()) < PATIENCE

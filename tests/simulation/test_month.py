@@ -11,6 +11,7 @@ from datetime import timedelta
 from shared.fleet.models import Incident
 from shared.platform.auth import Caller
 from shared.reports.models import Usage
+from tests.conftest import Figures
 from tests.simulation.flaky import START_WAYS, STOP_WAYS
 from tests.simulation.month import BEGIN, Month
 
@@ -24,7 +25,7 @@ OPENINGS = {
 }
 
 
-async def test_a_month() -> None:
+async def test_a_month(figures: Figures) -> None:
     month = Month(bookings=2000, days=30, chance=0.05)
     with contextlib.redirect_stdout(io.StringIO()):  # the log
         await month.run()
@@ -33,7 +34,7 @@ async def test_a_month() -> None:
     assert not month.tally.idle, "machines that were on for nothing"
     await _bills_add_up(month, bill)
     alerts = await _one_alert_per_incident(month)
-    print(_figures(month, bill, alerts))
+    figures(_figures(month, bill, alerts))
 
 
 def _people_were_served(month: Month) -> None:
@@ -95,7 +96,6 @@ def _figures(month: Month, bill: Usage, alerts: Counter[str]) -> str:
     always = month.days * 24 * month.settings.local_vms
     return "\n".join(
         [
-            "",
             f"bookings {tally.booked}: cancelled {tally.cancelled}, moved {tally.moved}, extended "
             f"{tally.extended}, ended early {tally.ended}; refused by the calendar {tally.refused}",
             f"ticks {tally.ticks}: {dict(tally.chaos)}",

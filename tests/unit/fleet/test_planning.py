@@ -24,6 +24,7 @@ from shared.fleet.store import write
 from shared.platform.auth import Caller
 from shared.platform.problems import Problem
 from shared.platform.tables import Insert
+from tests.conftest import Figures
 from tests.world import ADMIN, ALICE, World
 
 OLGA = Caller("olga", "acme", frozenset({"operator"}))
@@ -412,7 +413,7 @@ class Calendar:
         return [c for c in self.found if since.date() <= c.start.date() <= until.date()]
 
 
-async def test_ten_thousand_bookings_in_a_month(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_ten_thousand_bookings_in_a_month(figures: Figures) -> None:
     """A few seconds, on a machine that others use too; the figures are printed."""
     world = World(local_vms=20, vm_capacity=8)
     claims = []
@@ -432,9 +433,8 @@ async def test_ten_thousand_bookings_in_a_month(capsys: pytest.CaptureFixture[st
     picture = draw(view, "Europe/Lisbon", "pt")
     body = plan_answer(view).model_dump_json()
     took = time.process_time() - began
-    with capsys.disabled():
-        sizes = f"{len(body) / 1e6:.1f} MB of JSON, {len(picture) / 1e6:.1f} MB of SVG"
-        print(f"\n10 000 bookings: planned in {planned:.2f} s, told in {took:.2f} s, {sizes}")
+    sizes = f"{len(body) / 1e6:.1f} MB of JSON, {len(picture) / 1e6:.1f} MB of SVG"
+    figures(f"10 000 bookings: planned in {planned:.2f} s, told in {took:.2f} s, {sizes}")
     assert len(view.bookings) + len(view.unplaced) == 10_000
     assert not view.unplaced
     assert took < 15

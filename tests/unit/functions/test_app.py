@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from openapi_spec_validator import validate
 
 import function_app
 from functions.docs import _document
 from functions.door import OPERATIONS
 from shared.platform.queues import QUEUES
+from tests.conftest import Figures
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -214,15 +214,14 @@ assert not loaded, loaded
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_importing_takes_little_more_than_the_floor(capsys: pytest.CaptureFixture[str]) -> None:
+def test_importing_takes_little_more_than_the_floor(figures: Figures) -> None:
     """Goal: at most twice the import of azure.functions and pydantic; the rest is for noise.
 
     Each process measures both, one right after the other, so that a busy moment of the machine
     meets both; the median leaves out what it met in between, and the first one's compiling.
     """
     ratio = statistics.median(_import_ratio() for _ in range(15))
-    with capsys.disabled():
-        print(f"\nimport of function_app: {ratio:.2f} times the floor (goal: 2)")
+    figures(f"import of function_app: {ratio:.2f} times the floor (goal: 2)")
     assert ratio <= 2.3
 
 

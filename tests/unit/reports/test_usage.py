@@ -20,6 +20,7 @@ from shared.platform.tables import Insert
 from shared.reports.money import amount, apportion, rounded
 from shared.reports.periods import seconds
 from shared.reports.usage import account
+from tests.conftest import Figures
 from tests.unit.reports.booked import OPERATOR, Booked, at, by_booking, check
 from tests.world import ADMIN, ALICE, EVE
 
@@ -339,7 +340,7 @@ def test_an_amount_has_the_currencys_decimals(currency: str, shown: str) -> None
     assert str(amount(1234, currency)) == shown
 
 
-async def test_ten_thousand_bookings_in_a_month(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_ten_thousand_bookings_in_a_month(figures: Figures) -> None:
     world, chance = Booked(), random.Random(3)
     ops: list[Insert] = []
     start, number = at("10-01 00:00"), 0
@@ -356,8 +357,7 @@ async def test_ten_thousand_bookings_in_a_month(capsys: pytest.CaptureFixture[st
     begin = time.process_time()
     usage = await world.services.reports.usage(OPERATOR, "2026-10", None)
     took = time.process_time() - begin
-    with capsys.disabled():
-        print(f"\na bill of {len(usage.bookings)} bookings: {took:.2f} s of processor time")
+    figures(f"a bill of {len(usage.bookings)} bookings: {took:.2f} s of processor time")
     check(usage)
     assert usage.totals.vm_seconds == 31 * 8 * 14 * HOUR
     assert len(usage.bookings) > 10_000
