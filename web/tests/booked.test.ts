@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Answer } from '../src/api/http';
+import type { Answer, Problem } from '../src/api/http';
 import { type Booked, lookedAt } from '../src/call/booked';
 
 const answer = (status: number, body: Booked | null = null): Answer<Booked> => ({
@@ -29,7 +29,13 @@ test.each([
   expect(lookedAt(answer(status), 'booking')).toMatchObject({ kind: 'unknown', why });
 });
 
-test('no answer says nothing, nor does a refusal of an invite', () => {
+test('an invite that is forged, cut or revoked can’t be used', () => {
+  expect(lookedAt(answer(401), 'invite')).toMatchObject({ why: 'invite_invalid' });
+  const revoked = { ...answer(410), body: { code: 'invite_revoked' } as Booked & Problem };
+  expect(lookedAt(revoked, 'invite')).toMatchObject({ why: 'invite_revoked' });
+});
+
+test('no answer says nothing, nor does another refusal of an invite', () => {
   expect(lookedAt(answer(0), 'booking')).toEqual({ kind: 'unknown', retryAfterMs: null });
   expect(lookedAt(answer(404), 'invite')).toEqual({ kind: 'unknown', retryAfterMs: null });
 });

@@ -1,5 +1,5 @@
 import { type BookingPhase, bookingById } from '../api/bookings';
-import type { Answer } from '../api/http';
+import type { Answer, Problem } from '../api/http';
 import { showInvite } from '../api/invites';
 import type { Refusal } from './grant';
 import type { Ticket } from './ticket';
@@ -24,21 +24,20 @@ export type Looked =
 
 /** Asks how the booking of a call fares. It takes no seat and changes nothing. */
 export async function look(ticket: Ticket, bearer: string | undefined): Promise<Looked> {
-  const answer: Answer<Booked> =
+  const answer: Answer<Booked & Problem> =
     ticket.kind === 'invite'
       ? await showInvite(ticket.token)
       : await bookingById(bearer ?? '', ticket.id);
   return lookedAt(answer, ticket.kind);
 }
 
-export function lookedAt(answer: Answer<Booked>, ticket: Ticket['kind']): Looked {
+export function lookedAt(answer: Answer<Booked & Problem>, ticket: Ticket['kind']): Looked {
   const { status, body, retryAfterMs, serverTime } = answer;
   if (status === 200 && body && !Number.isNaN(Date.parse(body.end_time))) {
     const opensInMs = Date.parse(body.opens_at ?? '') - serverTime;
     return { kind: 'booked', booked: body, ...(Number.isNaN(opensInMs) ? {} : { opensInMs }) };
   }
-  // An invite may be wrong in more ways, which the question for a seat tells apart.
-  const why = ticket === 'booking' ? REFUSALS[status] : undefined;
+  const why = ticket === 'booking' ? REFUSALS[status] : refusedInvite(status, body?.code);
   return { kind: 'unknown', retryAfterMs, ...(why ? { why } : {}) };
 }
 
@@ -47,6 +46,12 @@ const REFUSALS: Partial<Record<number, Refusal>> = {
   403: 'forbidden',
   404: 'not_found',
 };
+
+/** A link that will never do: nobody should have to enter to learn that. */
+function refusedInvite(status: number, code: string | undefined): Refusal | undefined {
+  if (status === 401) return 'invite_invalid';
+  return code === 'invite_revoked' ? code : undefined;
+}
 
 /** Why nobody can enter any more; null while they can. */
 export const closed = (booked: Booked): Refusal | null =>
