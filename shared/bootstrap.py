@@ -7,6 +7,7 @@ port.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from dataclasses import dataclass
 from functools import cache
@@ -76,7 +77,7 @@ from shared.platform.ids import Ids
 from shared.platform.once import Keys
 from shared.platform.queues import Queues
 from shared.platform.queues_azure import AzureQueues
-from shared.platform.settings import Settings, load_settings
+from shared.platform.settings import Settings, load_settings, unknown_settings
 from shared.platform.tables import StorageUnavailable, Tables
 from shared.platform.tables_azure import AzureTables
 from shared.platform.throttle import Throttle
@@ -287,6 +288,8 @@ def services() -> Services:
     """The services of this process. Raises `SettingsError`; a failure is not remembered."""
     settings = load_settings()
     logs.set_levels(settings.log_level)
+    if unknown := unknown_settings():
+        logs.event("settings.unknown", level=logging.WARNING, names=unknown)
     secret = settings.storage_connection
     connection = secret.get_secret_value() if secret else None
     session = aiohttp.ClientSession()

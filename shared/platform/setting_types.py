@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, TypeAdapter
 from pydantic_settings import NoDecode
 
 from shared.platform.payload import IceServer
@@ -18,6 +18,34 @@ from shared.platform.zones import zones
 
 OFF = "off"
 """As a rate: no limit."""
+
+
+def _like(form: str, example: str) -> AfterValidator:
+    """What is wrong is told by an example: few read patterns at three in the morning."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(form, value):
+            raise ValueError(f"should be like {example}")
+        return value
+
+    return AfterValidator(check)
+
+
+_NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+PublicUrl = Annotated[str, _like(r"https?://[^\s/]+", "https://meet.example.org, without a path")]
+JwksUrl = Annotated[str, _like("https?://.+", "https://login.example.org/keys")]
+StorageAccount = Annotated[str, _like("[a-z0-9]{3,24}", "stsuroga: small letters and digits")]
+Subscription = Annotated[
+    str,
+    _like("(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "11111111-2222-3333-4444-555555555555"),
+]
+ResourceGroup = Annotated[str, _like(r"[\w().-]{0,89}[\w()-]", "rg-suroga")]
+AdminUrl = Annotated[
+    str, _like(r"https?://\{admin\}(:\d{1,5})?(/[^\s{}?#]*)?", "http://{admin}:7088/admin")
+]
+Domain = Annotated[str, Field(max_length=200), _like(rf"(?i)({_NAME}(\.{_NAME})*)?", "example.org")]
+Currency = Annotated[str, _like("[A-Z]{3}", "EUR")]
 
 
 def _json(value: Any) -> Any:
@@ -31,14 +59,25 @@ def _listed(value: Any) -> Any:
     return [item.strip() for item in value.split(",")]
 
 
-def _not_negative(value: timedelta) -> timedelta:
-    if value < timedelta(0):
-        raise ValueError("should be a duration of zero or more, like PT30M")
-    return value
+def _from(least: str, most: str) -> AfterValidator:
+    """Both bounds are among what is good, and are said as they are here."""
+    shortest, longest = (TypeAdapter(timedelta).validate_python(end) for end in (least, most))
+
+    def check(value: timedelta) -> timedelta:
+        if not shortest <= value <= longest:
+            raise ValueError(
+                f"should be a duration from {least} to {most}; PT30M is 30 minutes, P30M 30 months"
+            )
+        return value
+
+    return AfterValidator(check)
 
 
-Duration = Annotated[timedelta, AfterValidator(_not_negative)]
-"""ISO 8601 (`PT30M`) or `HH:MM:SS`."""
+# ISO 8601 (`PT30M`) or `HH:MM:SS`. A slip of one letter is a thousand times too much, and would
+# keep machines on for months: so each has an upper bound.
+Short = Annotated[timedelta, _from("PT0S", "P7D")]
+Days = Annotated[timedelta, _from("PT1M", "P30D")]
+Long = Annotated[timedelta, _from("PT0S", "P100000D")]
 
 
 def _reminders(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:

@@ -14,14 +14,24 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.platform.setting_types import (
+    AdminUrl,
     AlertUrls,
-    Duration,
+    Currency,
+    Days,
+    Domain,
     FernetKeys,
     IceServers,
+    JwksUrl,
+    Long,
     LongSecret,
+    PublicUrl,
     Rate,
     RedisUrl,
     Reminders,
+    ResourceGroup,
+    Short,
+    StorageAccount,
+    Subscription,
     TimeZone,
     VmUrls,
     WarmWindows,
@@ -42,14 +52,13 @@ class Settings(BaseSettings):
     )
 
     mode: Literal["azure", "local"] = "azure"
-    public_url: str = Field(pattern=r"^https?://[^\s/]+$")
+    public_url: PublicUrl
 
     storage_connection: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("AzureWebJobsStorage")
     )
-    storage_account: str | None = Field(
+    storage_account: StorageAccount | None = Field(
         default=None,
-        pattern=r"^[a-z0-9]{3,24}$",
         validation_alias=AliasChoices("AzureWebJobsStorage__accountName"),
     )
 
@@ -58,19 +67,17 @@ class Settings(BaseSettings):
     janus_key: LongSecret
 
     jwt_secret: LongSecret | None = None
-    jwks_url: str | None = Field(default=None, pattern=r"^https?://")
+    jwks_url: JwksUrl | None = None
     jwt_issuer: str
     jwt_audience: str
-    jwt_leeway: Duration = timedelta(seconds=30)
+    jwt_leeway: Short = timedelta(seconds=30)
     operator_mfa: bool = False
-    operator_fresh: Duration = timedelta(0)
+    operator_fresh: Long = timedelta(0)
 
     pool: int = Field(default=0, ge=0, le=99)
     compute: Literal["local", "azure"] = "local"
-    azure_subscription: str | None = Field(
-        default=None, pattern=r"(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-    )
-    azure_resource_group: str | None = Field(default=None, pattern=r"^[\w().-]{0,89}[\w()-]$")
+    azure_subscription: Subscription | None = None
+    azure_resource_group: ResourceGroup | None = None
     local_vms: int = Field(default=2, ge=1, le=20)
     local_vm_folder: str = ".local/vms"
     local_vm_port: int = Field(default=8188, ge=1024, le=65000)
@@ -84,35 +91,28 @@ class Settings(BaseSettings):
         "wss://{host}/janus-ws",
         "https://{host}/janus",
     )
-    vm_admin_url: str = Field(
-        default="http://{admin}:7088/admin",
-        pattern=r"^https?://\{admin\}(:\d{1,5})?(/[^\s{}?#]*)?$",
-    )
-    vm_domain: str = Field(
-        default="",
-        pattern=r"(?i)^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$",
-        max_length=200,
-    )
-    vm_lead: Duration = timedelta(minutes=30)
-    vm_margin: Duration = timedelta(minutes=15)
-    vm_bridge: Duration = timedelta(minutes=15)
+    vm_admin_url: AdminUrl = "http://{admin}:7088/admin"
+    vm_domain: Domain = ""
+    vm_lead: Short = timedelta(minutes=30)
+    vm_margin: Short = timedelta(minutes=15)
+    vm_bridge: Short = timedelta(minutes=15)
     warm: WarmWindows = ()
     spot_bookings: bool = False
-    hold_max: Duration = timedelta(hours=24)
-    drill_every: Duration = timedelta(days=7)
+    hold_max: Days = timedelta(hours=24)
+    drill_every: Long = timedelta(days=7)
     vm_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
     vm_spot_price: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=6)
-    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    currency: Currency = "EUR"
     time_zone: TimeZone = "UTC"
 
-    join_early: Duration = timedelta(minutes=10)
-    join_grace: Duration = timedelta(minutes=10)
-    max_booking: Duration = timedelta(hours=24)
-    horizon: Duration = timedelta(days=366)
-    min_notice: Duration = timedelta(0)
-    cancel_notice: Duration = timedelta(hours=1)
-    password_early: Duration = timedelta(minutes=30)
-    call_gap: Duration = timedelta(seconds=20)
+    join_early: Short = timedelta(minutes=10)
+    join_grace: Short = timedelta(minutes=10)
+    max_booking: Days = timedelta(hours=24)
+    horizon: Long = timedelta(days=366)
+    min_notice: Long = timedelta(0)
+    cancel_notice: Long = timedelta(hours=1)
+    password_early: Short = timedelta(minutes=30)
+    call_gap: Short = timedelta(seconds=20)
     reminders: Reminders = (timedelta(hours=1),)
     audit_days: int = Field(default=90, ge=1, le=3650)
     ice_servers: IceServers = []
@@ -123,8 +123,8 @@ class Settings(BaseSettings):
 
     alert_urls: AlertUrls = ()
     operator_language: Literal["en", "pt"] = "en"
-    overrun_limit: Duration = timedelta(minutes=15)
-    hold_long: Duration = timedelta(hours=4)
+    overrun_limit: Short = timedelta(minutes=15)
+    hold_long: Short = timedelta(hours=4)
     capacity_warning: float = Field(default=1.0, gt=0, le=1)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -173,6 +173,12 @@ def load_settings() -> Settings:
         # A default that is computed from a bad setting is no news.
         bad = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
         raise SettingsError("; ".join(_sentence(e) for e in bad)) from None
+
+
+def unknown_settings() -> list[str]:
+    """Names in the environment that begin like ours and are none: nobody would notice a slip."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
 
 
 def _sentence(error: Any) -> str:

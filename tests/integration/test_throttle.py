@@ -44,7 +44,7 @@ async def throttle(clock: ManualClock) -> AsyncIterator[Make]:
     made: list[Throttle] = []
 
     def make(url: str, rate: str = "5/day") -> Throttle:
-        settings = make_settings(rate_caller=rate, rate_address="off", rate_store=url)
+        settings = make_settings(rate_caller=rate, rate_address="off", rate_store=url or None)
         made.append(Throttle(settings, clock))
         return made[-1]
 

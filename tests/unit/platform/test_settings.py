@@ -11,7 +11,13 @@ from pydantic import AliasChoices
 
 from shared.platform.crypto import Crypto
 from shared.platform.payload import IceServer
-from shared.platform.settings import PREFIX, Settings, SettingsError, load_settings
+from shared.platform.settings import (
+    PREFIX,
+    Settings,
+    SettingsError,
+    load_settings,
+    unknown_settings,
+)
 from tests.unit.platform.conftest import GOOD
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +86,21 @@ def test_a_default_that_cannot_be_computed_is_not_reported(environment: Environm
 def test_durations(environment: Environment, text: str) -> None:
     environment({"SUROGA_VM_LEAD": text})
     assert load_settings().vm_lead == timedelta(minutes=90)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("VM_LEAD", "P30M"), ("VM_MARGIN", "P15M"), ("VM_BRIDGE", "-PT1S"), ("HORIZON", "P999Y")),
+        *(("HOLD_MAX", "PT0S"), ("MAX_BOOKING", "P31D"), ("JOIN_GRACE", "P999999D")),
+    ],
+)
+def test_a_duration_that_would_be_felt_for_months_is_a_slip(
+    environment: Environment, name: str, text: str
+) -> None:
+    said = sentence(environment, {f"SUROGA_{name}": text})
+    assert f"SUROGA_{name} is malformed: should be a duration from PT" in said
+    assert "P30M 30 months" in said
 
 
 def test_rates_and_their_store(environment: Environment) -> None:
@@ -287,3 +308,22 @@ def test_the_page_and_the_example_have_no_others() -> None:
         re.findall(rf"`({PREFIX}[A-Z0-9_]+)`", (ROOT / "docs/settings.md").read_text("utf-8"))
     )
     assert named - set(VARIABLES) == set()
+
+
+def test_a_name_that_is_no_setting_of_ours_is_found(environment: Environment) -> None:
+    environment({"SUROGA_ALERT_URL": "slack://a/b/c", "SUROGA_VM_LEAD": "PT5M"})
+    assert unknown_settings() == ["SUROGA_ALERT_URL"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SUROGA_CURRENCY", "euro", "EUR"),
+        ("SUROGA_AZURE_SUBSCRIPTION", "mine", "11111111-2222"),
+        ("SUROGA_PUBLIC_URL", "meet.example.org", "https://meet.example.org"),
+    ],
+)
+def test_a_form_is_told_by_an_example(
+    environment: Environment, name: str, value: str, said: str
+) -> None:
+    assert f"{name} is malformed: should be like {said}" in sentence(environment, {name: value})
