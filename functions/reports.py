@@ -11,7 +11,7 @@ from pydantic import Field
 
 from functions.door import Call, Reply, operation
 from shared.platform import logs
-from shared.platform.payload import Payload, Utc
+from shared.platform.payload import Payload, Utc, Written
 from shared.reports.models import By, Summary, Usage
 
 bp = func.Blueprint()
@@ -22,11 +22,13 @@ REFUSED = {403: ("admin_only",), 404: ("not_found",)}
 
 Tenant = Annotated[str, Field(min_length=1, max_length=200)]
 
+Month = Annotated[str, Written(r"^20[0-9]{2}-(0[1-9]|1[0-2])$", "should be a month like 2026-10")]
+
 
 class UsageQuery(Payload):
     """`month` is this one by default; `tenant`, for operators, all of them."""
 
-    month: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")] | None = None
+    month: Month | None = None
     tenant: Tenant | None = None
 
 

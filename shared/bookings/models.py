@@ -11,16 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from shared.platform.payload import MAX_SAFE_INTEGER, Payload, Utc
+from shared.platform.payload import INVISIBLE, MAX_SAFE_INTEGER, Payload, Utc
 
 DEFAULT_ROOM_SIZE = 2
 MAX_ROOM_SIZE = 16
 MAX_DEPTH = 20
 MAX_METADATA = 16_384
 """Bytes: a table's property holds 32 K characters, also of what an idempotency key repeats."""
-
-INVISIBLE = "\\x00-\\x1f\\x7f-\\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-"""Control characters, and those that hide or turn text round, as a class of a pattern."""
 
 PLAIN = rf"^[^{INVISIBLE}]*$"
 """Text that people see as it is."""

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.bookings.models import INVISIBLE, Phase, RoomId, Status
-from shared.platform.payload import Moment, Payload, Utc
+from shared.bookings.models import Phase, RoomId, Status
+from shared.platform.payload import INVISIBLE, Moment, Payload, Utc, Written
 
 MOST_GUESTS = 20
 
@@ -23,13 +23,19 @@ def _short(email: str) -> str:
     return email
 
 
+Email = Annotated[
+    str,
+    Field(max_length=254),
+    Written(EMAIL, "should be an address like ana@example.org"),
+    AfterValidator(_short),
+]
+
+
 class GuestCreate(Payload):
     """Somebody to invite: by a name, an e-mail address, or both. We send no mail."""
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=NAME)] | None = None
-    email: Annotated[str, Field(max_length=254, pattern=EMAIL), AfterValidator(_short)] | None = (
-        None
-    )
+    email: Email | None = None
 
     @model_validator(mode="after")
     def _somebody(self) -> GuestCreate:

@@ -14,12 +14,15 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, core_schema
 
 from shared.platform.clock import iso
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """Ids are JSON numbers that JavaScript must be able to hold."""
+
+INVISIBLE = "\\x00-\\x1f\\x7f-\\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+"""Control characters, and those that hide or turn text round, as a class of a pattern."""
 
 
 class Payload(BaseModel):
@@ -29,6 +32,26 @@ class Payload(BaseModel):
     """
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+
+
+class Written:
+    """Metadata of a text with a form: `said` to whoever does not keep it, instead of that it has
+    one; the pattern in the schema."""
+
+    def __init__(self, pattern: str, said: str) -> None:
+        self._pattern = pattern
+        self._said = said
+
+    def _check(self, value: str) -> str:
+        if not re.match(self._pattern, value):
+            raise ValueError(self._said)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self._pattern}
 
 
 class IceServer(Payload):

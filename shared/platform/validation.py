@@ -56,6 +56,8 @@ EMPTY = Message("não pode estar vazio", "should not be empty")
 OURS: Mapping[str, Message] = {
     english: Message(portuguese, english)
     for english, portuguese in {
+        "should be a month like 2026-10": "deve ser um mês como 2026-10",
+        "should be an address like ana@example.org": "deve ser um endereço como ana@example.org",
         "name or email should be given": "precisa de um nome ou de um e-mail",
         "should have at most 254 bytes": "deve ter no máximo 254 bytes",
         "should be at most 20 levels deep": "deve ter no máximo 20 níveis",

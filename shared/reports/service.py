@@ -73,7 +73,7 @@ class Reports:
         whose, zone = _scope(caller, tenant), self._settings.time_zone
         until = until or self._clock.now()
         since = since or period_of(until - USUAL[by], by, zone).end
-        if not in_range(since) or not since < until <= since + LONGEST:
+        if not in_range(since) or not timedelta(0) < until - since <= LONGEST:
             raise invalid([FieldError("from", INTERVAL)])
         wanted = [*periods(since, until, by, zone)]
         return await self._figures(wanted, whose, patient=False)

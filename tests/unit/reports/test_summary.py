@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -117,6 +118,12 @@ async def test_a_bad_interval_is_refused(world: Booked, end: str) -> None:
     with pytest.raises(Problem) as caught:
         await summary(world, end=end)
     assert [e.field for e in caught.value.errors] == ["from"]
+
+
+async def test_the_last_days_that_there_are(world: Booked) -> None:
+    since, until = (datetime(9998, 12, day, tzinfo=UTC) for day in (25, 27))
+    found = await world.services.reports.summary(OPERATOR, since, until, "week", None)
+    assert found.periods[0].since == since
 
 
 def test_a_peak_is_of_one_moment() -> None:
