@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,16 @@ from shared.fleet.drill_book import BY
 from shared.fleet.drill_rows import MOST_RESULTS, Drill
 from shared.fleet.drill_steps import LIMIT
 from shared.fleet.models import VmState
+from shared.fleet.payloads import MachineExtend, MachineHold, MachineRelease, MachineStart
 from shared.fleet.store import DRILL
 from shared.janus.port import JanusError
+from shared.platform.auth import Caller
 from shared.platform.ids import Ids
 from shared.platform.queues import FLEET_WAKE, OUTBOX
 from shared.platform.tables import Conflict, Row, StorageUnavailable
 from tests.unit.fleet.drilling import WEEK, Drilling
 
+OLGA = Caller("olga", "acme", frozenset({"operator"}))
 ROOM = Ids.drill_room(0)
 STEPS = ["start", "ready", "room", "join", "destroy", "deallocate"]
 
@@ -387,6 +391,28 @@ async def test_an_operator_who_wants_the_machine_gets_it() -> None:
     assert world.report["reason"] == "an operator has decided about a machine"
     assert world.on == ["janus-0"]
     assert world.row("Fleet", "00", "r|janus-0")["by"] == "olga"
+
+
+@pytest.mark.parametrize("action", ["start", "hold", "extend", "exclude", "stop", "release"])
+async def test_an_operators_decision_takes_over_nothing_of_what_the_drill_asked_for(
+    action: str,
+) -> None:
+    world = Drilling(local_vms=1)
+    await world.due()
+    await world.minute()
+    assert world.on == ["janus-0"]
+    kind: Any = {"start": MachineStart, "extend": MachineExtend, "release": MachineRelease}
+    minutes = {} if action == "release" else {"minutes": 60}
+    request = kind.get(action, MachineHold)(reason="because", **minutes)
+    view = await getattr(world.services.overrides, action)(OLGA, "janus-0", request, "")
+    held, excluded = action in ("start", "hold", "extend"), action in ("exclude", "stop")
+    fleet = await world.store.load(0)
+    override = fleet.override("janus-0")
+    assert (override.held(world.now), override.excluded(world.now)) == (held, excluded)
+    assert (view.manual is not None) == (held or excluded)
+    assert override.by == ("" if action == "release" else OLGA.sub)
+    await world.until("resting")
+    assert world.report["result"] == "broken_off"
 
 
 async def test_an_operator_who_wants_it_while_it_stops_gets_it_too() -> None:
