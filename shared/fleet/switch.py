@@ -141,9 +141,12 @@ class PowerSwitch:
         if vm.state is not VmState.DEALLOCATING:
             logs.event("vm.deallocate", vm=vm.name, unneeded_since=iso(vm.needed_until))
             going = replace(vm, state=VmState.DEALLOCATING, since=now, reason="", unready=False)
-            vm = await self.save(machine, replace(going, operation="", retry_at=EPOCH))
-        if now < vm.retry_at:
+            vm = replace(going, retry_at=EPOCH)
+        elif now < vm.retry_at:
             return vm
+        # Before each try: who goes by an older row than what is stored learns of it here, and not
+        # after it has stopped a machine that carries a call by now.
+        vm = await self.save(machine, replace(vm, operation=""))
         try:
             operation = await self._compute.deallocate(machine.name)
         except ComputeError as error:
@@ -208,13 +211,15 @@ class PowerSwitch:
         return await self.save(machine, failed)
 
     async def stop_failed(self, machine: Machine, vm: Vm, error: ComputeError) -> Vm:
-        """It is asked again at the next step, or when the host says so."""
+        """It is asked again, less and less often, or when the host says so."""
         logs.event("vm.stop_refused", vm=vm.name, kind=error.kind, reason=error.message)
-        until = self._clock.now() + (error.retry_after or timedelta(0))
+        now = self._clock.now()
+        # As long again as it has been tried: twice as long each time.
+        wait = error.retry_after or min(max(FIRST_RETRY, now - vm.since), LAST_RETRY)
         failed = replace(
             vm,
             reason=error.message,
-            retry_at=until,
+            retry_at=now + wait,
             stop_failed=vm.stop_failed or error.kind not in PASSING,
         )
         return await self.save(machine, failed)

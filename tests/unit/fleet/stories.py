@@ -113,6 +113,7 @@ async def not_deallocated(world: Crashing) -> None:
     await world.ticks(3)
     assert world.incidents(over=False) == {("stop_failed", "vm/janus-0"): 1}
     world.compute.refuse.clear()
+    world.minute(78)
     await world.ticks(3)
     assert not world.compute.on
 
@@ -127,7 +128,9 @@ async def not_deallocated_later(world: Crashing) -> None:
     world.compute.slow.clear()
     world.compute.fail_later.clear()
     world.compute.finish("janus-0")
-    await world.ticks(3)
+    await world.ticks(1)
+    world.minute(77)
+    await world.ticks(4)
 
 
 async def booked_while_stopping(world: Crashing) -> None:
@@ -241,7 +244,7 @@ async def hung_alone(world: Crashing) -> None:
     await world.ticks(2)
     world.minute(3)
     await world.ticks(5)
-    world.minute(6)  # whoever died before they asked for it leaves it to the next try
+    world.minute(10)  # whoever died before they asked for it leaves it to the next try
     await world.check()
     assert ("restart", "janus-0") in world.compute.calls
 

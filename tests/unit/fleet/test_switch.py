@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
-from shared.fleet.compute import ComputeError, Power
+from shared.bootstrap import Services
+from shared.fleet.compute import ComputeError, Machine, Power
+from tests.fakes.compute import FakeCompute
 from tests.world import ALICE, World
 
 
@@ -29,9 +33,11 @@ async def test_what_says_nothing_of_the_machine_is_asked_again_of_the_same(kind:
     booked = await world.book()
     await world.tick()
     await world.tick()
+    world.clock.advance(seconds=119)
+    await world.tick()
     assert world.compute.calls == [("start", "janus-0")], "not before it may be asked again"
     assert vm(world)["failures"] == 0
-    world.clock.advance(minutes=2)
+    world.clock.advance(seconds=1)
     del world.compute.refuse["janus-0"]
     await world.ready(booked)
     assert vm(world)["state"] == "ready"
@@ -97,11 +103,65 @@ async def test_a_stop_that_fails_later_is_tried_again() -> None:
     assert vm(world)["stop_failed"] is True
     world.compute.set_power("janus-0", Power.RUNNING)
     world.compute.slow.clear()
-    for _ in range(2):
-        await world.tick()
+    await world.tick()
+    world.clock.advance(minutes=1)
+    await world.tick()
     assert world.compute.machine("janus-0").power is Power.DEALLOCATED
     await world.tick()
     assert vm(world)["stop_failed"] is False
+
+
+async def gaps(world: World, verb: str, minutes: int) -> list[int]:
+    """Seconds from one try to the next, with a pass every five seconds."""
+    tried: list[int] = []
+    for n in range(minutes * 12):
+        before = world.compute.calls.count((verb, "janus-0"))
+        await world.tick()
+        tried += [5 * n] * (world.compute.calls.count((verb, "janus-0")) - before)
+        world.clock.advance(seconds=5)
+    return [later - earlier for earlier, later in pairwise(tried)]
+
+
+@pytest.mark.parametrize("verb", ["start", "deallocate"])
+async def test_what_is_refused_is_tried_again_less_and_less_often(verb: str) -> None:
+    world = World(local_vms=1)
+    booked = await world.book(0, 60)
+    if verb == "deallocate":
+        await world.ready(booked)
+        world.clock.advance(minutes=76)
+    world.compute.refuse["janus-0"] = ComputeError("auth", "The scope is locked")
+    found = await gaps(world, verb, 45)
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (10, 600)
+
+
+async def test_whoever_goes_by_an_older_row_stops_no_machine_that_carries_a_call() -> None:
+    world = World(local_vms=1)
+    other = Services(world.settings, world.services.ports)
+    await world.ready(await world.book(0, 30))
+    world.clock.advance(minutes=56)
+    world.compute.refuse["janus-0"] = ComputeError("failed", "broken")
+    await world.tick()
+    world.compute.refuse.clear()
+    world.clock.advance(minutes=1)
+    read, on = asyncio.Event(), asyncio.Event()
+
+    async def stalls(look: Collection[str] | None = None) -> list[Machine]:
+        machines = await FakeCompute.machines(world.compute, look)
+        read.set()
+        await on.wait()
+        return machines
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.compute, "machines", stalls)
+        late = asyncio.create_task(other.tick())
+        await read.wait()
+    booked = await world.book(0, 30)
+    janus = await world.ready(booked)
+    on.set()
+    await late
+    assert world.compute.machine("janus-0").power is Power.RUNNING
+    assert booked.room.room_id in janus.room_specs
 
 
 async def test_a_machine_that_looks_off_forever_has_failed() -> None:
