@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SLOW = timedelta(minutes=3)
 """What a start usually takes, with room to spare."""
+
+NEAR = timedelta(minutes=20)
+"""A booking that starts so soon does not wait for a machine that takes longer than that alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +93,29 @@ def loads(claims: Sequence[Claim], fleet: Fleet, settings: Settings, now: dateti
 
 
 def _lags(placement: Placement, fleet: Fleet, now: datetime) -> bool:
-    """Nobody can have joined yet, and its machine takes its time: another one may be ready."""
+    """Nobody can have joined yet, and its machine has failed, so that another one may be better; or
+    takes its time, while another is ready and has room."""
     vm = fleet.vms.get(placement.vm)
-    return vm is not None and not placement.made and _slow(vm, now)
+    if vm is None or placement.made:
+        return False
+    return vm.state is VmState.FAILED or (_slow(vm, now) and _room_elsewhere(fleet, now))
+
+
+def _room_elsewhere(fleet: Fleet, now: datetime) -> bool:
+    return any(
+        vm.serving and len(fleet.on(vm.name)) < vm.capacity
+        for vm in fleet.vms.values()
+        if not fleet.override(vm.name).excluded(now)
+    )
 
 
 def _slow(vm: Vm, now: datetime) -> bool:
     return vm.state is VmState.STARTING and now - vm.since > SLOW
 
 
-def carriers(fleet: Fleet, machines: Sequence[Machine], now: datetime) -> list[Carrier]:
+def carriers(
+    fleet: Fleet, machines: Sequence[Machine], settings: Settings, now: datetime
+) -> list[Carrier]:
     """The machines that can be used: neither held back after a failure, nor gone a moment ago."""
     found = []
     for machine in machines:
@@ -112,17 +128,41 @@ def carriers(fleet: Fleet, machines: Sequence[Machine], now: datetime) -> list[C
             Carrier(
                 machine.name,
                 machine.capacity,
-                on=power in _ON and vm.state is not VmState.DEALLOCATING,
+                # One that has failed may be on, and is no better for that.
+                on=power in _ON and vm.state not in (VmState.DEALLOCATING, VmState.FAILED),
                 spot=machine.spot,
                 pool=machine.pool,
-                closed=override.exclude_until,
+                closed=override.closed(now, settings.vm_lead),
                 holds=(Span(now, override.hold_until),) if override.held(now) else (),
                 # What people want to be off does not wait for the margin.
                 needed_until=EPOCH if override.excluded(now) else vm.needed_until,
-                failures=vm.failures + _slow(vm, now),
+                # Of those that are on, one that is ready comes first.
+                failures=vm.failures + (vm.state is VmState.STARTING) + _slow(vm, now),
             )
         )
     return found
+
+
+def spares(
+    wanted: Collection[Placement], fleet: Fleet, carriers: Sequence[Carrier], now: datetime
+) -> set[str]:
+    """Machines that are started beside those that take their time although a booking is near:
+    whichever is ready first gets it. One more each time that all of them do."""
+    near = [p for p in wanted if not p.made and p.start - now <= NEAR]
+    if not any(_is_slow(placement.vm, fleet, now) for placement in near):
+        return set()
+    carrying = {placement.vm for placement in wanted}
+    free = [c for c in carriers if c.name not in carrying and c.closed <= now and not c.spot]
+    begun = {c.name for c in free if c.on}
+    more = [c for c in free if not c.on]
+    if more and all(_is_slow(name, fleet, now) for name in begun):
+        begun.add(min(more, key=lambda c: (c.failures, -c.capacity, c.name)).name)
+    return begun
+
+
+def _is_slow(name: str, fleet: Fleet, now: datetime) -> bool:
+    vm = fleet.vms.get(name)
+    return vm is not None and _slow(vm, now)
 
 
 _ON = (Power.RUNNING, Power.STARTING)
@@ -139,7 +179,11 @@ BELIEVED = {
 
 def power_of(machine: Machine, vm: Vm) -> Power:
     """What its host says; where it was not asked or can't tell, what we left it in."""
-    return machine.power if machine.power is not Power.UNKNOWN else BELIEVED[vm.state]
+    if machine.power is not Power.UNKNOWN:
+        return machine.power
+    if vm.state is VmState.STARTING and not vm.on:  # whoever was asked has refused so far
+        return Power.DEALLOCATED
+    return BELIEVED[vm.state]
 
 
 def lost(vm: Vm, power: Power) -> bool:

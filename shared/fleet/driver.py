@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shared.events.catalogue import EventType
 from shared.fleet.compute import ComputeError, Machine, Power
-from shared.fleet.demand import Leaving, lost, power_of
+from shared.fleet.demand import SLOW, Leaving, lost, power_of
 from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
 from shared.fleet.rooms import Occupied, RoomKeeper
 from shared.fleet.store import FleetStore
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from shared.platform.settings import Settings
 
 HUNG = timedelta(minutes=2)
-"""How long a running machine may be without a Janus that answers before it is restarted."""
+"""How long a Janus that has answered may be silent before it is restarted, or its bookings go
+elsewhere. One that starts has as long as its machine: `STUCK`."""
 
 UNSEEN = timedelta(hours=1)
 """How long a room that can't be looked into keeps its machine on after everybody's tokens ended."""
+
+UNLISTED = "Its host lists it no longer: it was deleted, or its tags make no sense"
 
 CLOSED = 472
 """Janus accepts no new sessions."""
@@ -99,16 +102,26 @@ class Driver:
             occupied = await self._rooms.serve(
                 janus, task.machine, task.staying, task.over, task.elsewhere
             )
-        vm, lingering = await self._retire(task, vm, janus if ready else None, occupied)
+        told = self._told(task, occupied)
+        vm, lingering = await self._retire(task, vm, janus if ready else None, told)
         if not self._keep(task, vm, lingering):
-            await self._switch.deallocate(task.machine, vm)
-            return Outcome(restless=True, occupied=occupied)
+            vm = await self._switch.deallocate(task.machine, vm)
+            # One that can't be stopped now is tried again by the timer's passes.
+            return Outcome(restless=self._clock.now() >= vm.retry_at, occupied=occupied)
         cleared = any(gone.forced for gone in task.leaving)
         restless = cleared or (not ready and task.wanted)
-        seen = [p for p in lingering if p.booking_id in occupied]
-        unseen = [p for p in lingering if p.booking_id not in occupied]
+        seen = [p for p in lingering if p.booking_id in told]
+        unseen = [p for p in lingering if p.booking_id not in told]
         failed = _failed(task, vm)
         return Outcome(restless, failed, occupied, lingering=seen, unjudged=unseen)
+
+    def _told(self, task: Task, occupied: Mapping[int, Occupied]) -> dict[int, Occupied]:
+        """Without those of whom it can't be told whether they are still there: the next booking of
+        the same room has people in it by now, or may have."""
+        opened = self._clock.now() + self._settings.join_early
+        handed_on = {p.room_id for p in task.staying if p.start <= opened}
+        over = {p.booking_id for p in task.over if p.room_id in handed_on}
+        return {n: seen for n, seen in occupied.items() if n not in over or not seen.participants}
 
     async def _probe(self, task: Task, janus: Janus) -> tuple[Vm, bool]:
         vm, machine = task.vm, task.machine
@@ -172,7 +185,8 @@ class Driver:
                 unready=vm.serving,
             )
             return await self._switch.save(task.machine, waiting)
-        if now - vm.since < HUNG or not task.wanted:
+        hung = vm.unready and not vm.failures  # else it starts, for the first time or anew
+        if now - vm.since < (HUNG if hung else STUCK) or not task.wanted:
             return vm
         return await self._switch.unusable(task.machine, vm, error.reason)
 
@@ -203,9 +217,11 @@ class Driver:
         vm, busy = await self._switch.follow(machine, vm, power)
         if busy and vm.state is VmState.STARTING:
             return Outcome(restless=True)  # asked, and not to be seen yet
-        late = vm.state is VmState.STARTING and now - vm.since > SLOW_START
+        # One that its bookings have left because it took so long has failed too.
+        patience = SLOW_START if task.wanted else SLOW
+        late = vm.state is VmState.STARTING and now - vm.since > patience
         if vm.state is VmState.STARTING and (power is Power.FAILED or late):
-            reason = machine.reason or "It went off again"
+            reason = machine.reason or vm.reason or "It went off again"
             vm = await self._switch.start_failed(machine, vm, ComputeError("failed", reason))
         if not task.wanted:
             if not held_back(vm, now):
@@ -219,7 +235,8 @@ class Driver:
         """Its row goes with the last booking that finds no other machine."""
         vm, _ = await self._retire(task, task.vm, empty=True)
         if vm.on:
-            vm = await self._switch.lost(task.machine, vm, task.carried)
+            machine = replace(task.machine, reason=UNLISTED)
+            vm = await self._switch.lost(machine, vm, task.carried)
         if not task.staying:
             await self._store.forget(task.machine.pool, vm)
         return Outcome(restless=False)

@@ -55,12 +55,13 @@ def worst(
     machines: Sequence[Machine],
     overrides: Mapping[str, Override],
     window: tuple[datetime, datetime],
+    lead: timedelta,
     full: float,
 ) -> Stretch | None:
     """The stretch of the window in which most places are missing, or else the fullest one with at
     least `full` bookings at the same time; the first of equal ones. None: there is neither."""
     tight: list[Stretch] = []
-    for step in _steps(claims, machines, overrides, window):
+    for step in _steps(claims, machines, overrides, window, lead):
         if not step.short and step.bookings < max(full, 1):
             continue
         if tight and tight[-1].end == step.start:
@@ -75,7 +76,7 @@ def _severity(stretch: Stretch) -> tuple[int, int]:
 
 
 def _busiest(claims: Sequence[Claim], window: tuple[datetime, datetime]) -> int:
-    return max((step.bookings for step in _steps(claims, (), {}, window)), default=0)
+    return max((step.bookings for step in _steps(claims, (), {}, window, timedelta(0))), default=0)
 
 
 def _joined(first: Stretch, second: Stretch) -> Stretch:
@@ -88,6 +89,7 @@ def _steps(
     machines: Sequence[Machine],
     overrides: Mapping[str, Override],
     window: tuple[datetime, datetime],
+    lead: timedelta,
 ) -> Iterator[Stretch]:
     """The window in order, cut wherever a booking begins or ends, or a machine comes back."""
     begin, end = window
@@ -99,7 +101,7 @@ def _steps(
             bookings[stop] -= 1
     for machine in machines:
         override = overrides.get(machine.name)
-        back = max(override.exclude_until, begin) if override else begin
+        back = max(override.closed(begin, lead), begin) if override else begin
         if back < end:
             places[back] += machine.capacity
     booked = carried = 0
@@ -140,7 +142,7 @@ class Forecast:
         claims = await self._bookings.claims(settings.pool, since, until)
         usable = [m for m in machines if self._usable(m)]
         full = settings.capacity_warning * settings.pool_capacity
-        stretch = worst(claims, usable, fleet.overrides, (now, until), full)
+        stretch = worst(claims, usable, fleet.overrides, (now, until), settings.vm_lead, full)
         found = [self._incident(stretch, usable, now)] if stretch else []
         told = fleet.incidents.get(f"{FULL}|{settings.pool}")
         if told and stretch and stretch.short and _busiest(claims, (now, until)) >= full:
@@ -165,7 +167,8 @@ class Forecast:
             str(settings.pool),
             now,
             reason,
-            "Add machines, or end what excludes some; then raise the pool's capacity.",
+            "Add machines, or end what excludes some. The calendar's capacity may grow only where "
+            "there are places for it.",
             start_time=stretch.start,
             end_time=stretch.end,
             bookings=stretch.bookings,

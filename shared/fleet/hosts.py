@@ -101,7 +101,8 @@ class FleetHosts:
 
     async def host_for(self, pool: int, start: datetime, end: datetime) -> RoomHost | None:
         """Reads nothing while the booking's machine is not due."""
-        if self._clock.now() < start - self._settings.vm_lead:
+        now = self._clock.now()
+        if now < start - self._settings.vm_lead:
             return None
         fleet = await self._store.load(pool)
         carriers = [
@@ -111,7 +112,7 @@ class FleetHosts:
                 on=True,
                 spot=vm.spot,
                 pool=pool,
-                closed=fleet.override(vm.name).exclude_until,
+                closed=fleet.override(vm.name).closed(now, self._settings.vm_lead),
             )
             for vm in fleet.vms.values()
             if vm.serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +17,8 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 class VmState(StrEnum):
     """READY means that Janus answers in signed mode, not that the machine is running. DRAINING: it
-    is, and takes no more bookings; those that it carries go on."""
+    is, has no booking to come, and goes off after those that it carries. One that comes makes it
+    READY again, unless it is excluded."""
 
     DEALLOCATED = "deallocated"
     STARTING = "starting"
@@ -193,6 +194,11 @@ class Override:
 
     def excluded(self, now: datetime) -> bool:
         return now < self.exclude_until
+
+    def closed(self, now: datetime, lead: timedelta) -> datetime:
+        """Bookings that start before this would need the machine while it is excluded: it has to
+        be on, and to hold their rooms, `lead` before."""
+        return self.exclude_until + lead if self.excluded(now) else EPOCH
 
     def to_row(self) -> dict[str, Value]:
         times = {name: iso(getattr(self, name)) for name in _OVERRIDE_TIMES}

@@ -184,7 +184,7 @@ class Planning:
             on=current and vm is not None and vm.state in UP,
             spot=machine.spot,
             pool=self._settings.pool,
-            closed=max(override.exclude_until, failed),
+            closed=max(override.closed(now, self._settings.vm_lead), failed),
             holds=[Span(override.hold_since, override.hold_until)] if override.held(now) else [],
             needed_until=needed,
         )

@@ -17,7 +17,7 @@ from shared.fleet.driver import Driver
 from shared.fleet.incidents import FOUND, Incidents, Situation, detect
 from shared.fleet.models import EPOCH, Fleet, Placement, Vm
 from shared.fleet.planner import plan
-from shared.fleet.policy import Cause, Plan
+from shared.fleet.policy import Carrier, Cause, Plan
 from shared.fleet.rooms import Occupied
 from shared.fleet.store import FleetStore
 from shared.fleet.task import Outcome, Task, carriage
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 LOOK_AROUND = timedelta(minutes=10)
 """How often each process looks at all machines: somebody may have started one by hand."""
+
+
+MANY = 2000
+"""Bookings times machines, of which a plan takes some hundredths of a second."""
+
+LONG_EMPTY = timedelta(minutes=10)
+"""How long a host has to know no machine at all before it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +91,18 @@ class Reconciler:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._looked_around = EPOCH
+        self._empty_since: datetime | None = None
 
     async def run(self) -> Report:
         """One pass. Raises `StorageUnavailable` when the calendar can't be read."""
         async with self._turn:
             try:
-                report = await self._pass(await self._look(self._clock.now()))
-                if report.failed:  # its bookings should not wait for the next pass
+                seen = await self._look(self._clock.now())
+                report = await self._pass(seen)
+                for _ in seen.machines:
+                    if not report.failed:
+                        break
+                    # Its bookings should not wait for the next minute.
                     report = await self._pass(await self._look(self._clock.now()))
                 return report
             except Conflict:  # another reconciler moves bookings just now: look again soon
@@ -122,8 +134,7 @@ class Reconciler:
         try:
             machines = await self._compute.machines(None if around else demand.matters(fleet, now))
             self._looked_around = now if around else self._looked_around
-            if fleet.vms and not machines:  # as Azure answers whoever lost the right to read
-                raise ComputeError("auth", "It knows no machine at all")
+            self._believe(machines, fleet, now)
             strangers = {m.name for m in machines if m.name not in fleet.vms} - {
                 m.name for m in machines if m.power is not Power.UNKNOWN
             }
@@ -137,15 +148,30 @@ class Reconciler:
         gone = [_remembered(vm, fleet.pool) for vm in fleet.vms.values() if vm.name not in names]
         return [m for m in machines if m.pool == fleet.pool], gone
 
+    def _believe(self, machines: Sequence[Machine], fleet: Fleet, now: datetime) -> None:
+        """That all machines are gone is believed when it is said for long: a host may say so for a
+        moment, or to one who lost the right to read."""
+        if machines or not fleet.vms:
+            self._empty_since = None
+            return
+        self._empty_since = self._empty_since or now
+        if now < self._empty_since + LONG_EMPTY:
+            raise ComputeError("auth", "It knows no machine at all")
+
     # -- acting ------------------------------------------------------------------------------------
 
     async def _pass(self, seen: Seen) -> Report:
         now, fleet = seen.now, seen.fleet
         due = demand.due(seen.claims, self._settings, now)
         over = demand.over(fleet, seen.claims, due, now)
-        plan = self._plan(seen)
+        carriers = demand.carriers(fleet, seen.machines, self._settings, now)
+        plan = await self._planned(seen, carriers)
         wanted = await self._persist(fleet, due, plan)
-        tasks = [self._task(m, seen, plan, wanted, over) for m in (*seen.machines, *seen.gone)]
+        spares = demand.spares(wanted.values(), fleet, carriers, now)
+        tasks = [
+            self._task(machine, seen, plan, wanted, over, spare=machine.name in spares)
+            for machine in (*seen.machines, *seen.gone)
+        ]
         steps = (self._isolated(task) for task in tasks if not task.rests)
         outcomes = await asyncio.gather(*steps)
         occupied = {n: o for outcome in outcomes for n, o in outcome.occupied.items()}
@@ -180,14 +206,20 @@ class Reconciler:
         situation = Situation(self._clock.now(), fleet, due, overrunning)
         await self._incidents.update(fleet, detect(situation, self._settings), FOUND)
 
-    def _plan(self, seen: Seen) -> Plan:
+    async def _planned(self, seen: Seen, carriers: Sequence[Carrier]) -> Plan:
+        """Where it may take longer than the others in the process should wait, in a thread."""
+        if len(seen.claims) * len(carriers) < MANY:
+            return self._plan(seen, carriers)
+        return await asyncio.to_thread(self._plan, seen, carriers)
+
+    def _plan(self, seen: Seen, carriers: Sequence[Carrier]) -> Plan:
         """Bookings stay where they are; only when one would find no place those move that may."""
         now, settings = seen.now, self._settings
         until = now + demand.ahead(settings)
         near = [claim for claim in seen.claims if claim.start < until]
         return plan(
             demand.loads(near, seen.fleet, settings, now),
-            demand.carriers(seen.fleet, seen.machines, now),
+            carriers,
             policy_of(settings, now, until),
             quick=True,
         )
@@ -246,6 +278,8 @@ class Reconciler:
         plan: Plan,
         wanted: Mapping[int, Placement],
         over: Mapping[int, Leaving],
+        *,
+        spare: bool,
     ) -> Task:
         fleet = seen.fleet
         leaving = [gone for gone in over.values() if gone.placement.vm == machine.name]
@@ -271,7 +305,7 @@ class Reconciler:
             override,
             on=bool(causes),
             gone=machine in seen.gone,
-            start=override.held(seen.now) or bool(causes & {Cause.WARM, Cause.HOLD}),
+            start=spare or override.held(seen.now) or bool(causes & {Cause.WARM, Cause.HOLD}),
             elsewhere=[p for p in wanted.values() if p.vm != machine.name],
         )
 

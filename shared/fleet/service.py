@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from shared.bookings.models import Booking, Room
 from shared.events.catalogue import DomainEvent, EventType
-from shared.fleet.models import Vm, VmState
+from shared.fleet.models import Fleet, Vm, VmState
 from shared.fleet.rooms import RoomSecrets
 from shared.fleet.store import FleetStore
 from shared.janus.port import Janus, JanusError, JanusFactory
@@ -125,16 +125,17 @@ class FleetService:
                 await self.wake()
 
     async def health(self) -> Literal["ok", "idle", "down"]:
-        """`idle` while no machine is ready and none has to be; `down` when a machine that bookings
-        need has failed, answers no longer, or takes too long to start."""
+        """`idle` while no machine is ready and none has to be, also while one starts; `down` when a
+        machine that bookings need has failed, answers no longer, takes too long to start, or had
+        rooms that are gone with its Janus."""
         fleet = await self._store.load(self._settings.pool)
         needed = [fleet.vms.get(name) for name in {p.vm for p in fleet.placements.values()}]
-        found = [await self._condition(vm) for vm in needed if vm]
+        found = [await self._condition(vm, fleet) for vm in needed if vm]
         if "down" in found:
             return "down"
         return "ok" if "ok" in found else "idle"
 
-    async def _condition(self, vm: Vm) -> Literal["ok", "idle", "down"]:
+    async def _condition(self, vm: Vm, fleet: Fleet) -> Literal["ok", "idle", "down"]:
         if vm.serving:
             try:
                 await self._janus(vm).ready(sessions=vm.accepting)
@@ -142,4 +143,5 @@ class FleetService:
                 return "down"
             return "ok"
         late = self._clock.now() - vm.since > BOOTING
-        return "down" if vm.state is VmState.FAILED or vm.unready or late else "idle"
+        had = any(placement.made for placement in fleet.on(vm.name))
+        return "down" if vm.state is VmState.FAILED or vm.unready or late or had else "idle"

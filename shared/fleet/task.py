@@ -17,7 +17,7 @@ from shared.platform.tables import Op, Upsert
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is wanted of one machine now. `on`: it carries nothing, and stays on if it is; `start`:
-    it is even started for that (it is held, or kept warm)."""
+    it is even started for that (it is held, kept warm, or a spare)."""
 
     machine: Machine
     vm: Vm

@@ -18,6 +18,7 @@ class FakeCompute:
     `break_start[name] = "reason"`: the start is accepted, then the machine is FAILED;
     `slow = {name}`: it stays STARTING or DEALLOCATING until `finish(name)`;
     `fail_later[name] = ComputeError(...)`: what was asked is accepted, and `follow` raises it;
+    `ignores = {name}`: a start is accepted, and nothing comes of it;
     `still_busy = {name}`: what was asked is under way, whatever the power looks like;
     `crash(name)`: it stops by itself; `unavailable`: `machines` raises it;
     `blind`: it tells of no machine;
@@ -33,6 +34,7 @@ class FakeCompute:
         self.slow: set[str] = set()
         self.fail_later: dict[str, ComputeError] = {}
         self.blind = False
+        self.ignores: set[str] = set()
         self.still_busy: set[str] = set()
         self.hidden: dict[str, str] = {}
         self.looks: list[list[str]] = []
@@ -107,7 +109,8 @@ class FakeCompute:
 
     async def start(self, name: str) -> str:
         await self._request("start", name)
-        if self.machine(name).power not in (Power.STARTING, Power.RUNNING):
+        on = self.machine(name).power in (Power.STARTING, Power.RUNNING)
+        if not on and name not in self.ignores:
             self._begin(name, Power.STARTING)
         return self._operation("start", name)
 

@@ -63,6 +63,25 @@ async def test_an_excluded_machine_gets_no_booking() -> None:
     assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
 
 
+async def test_a_booking_after_the_exclusion_does_not_start_the_machine_within_it() -> None:
+    world = World()
+    await decide(world, "janus-0", exclude=20)
+    await world.book(25)
+    await world.tick()
+    assert world.compute.calls == [("start", "janus-1")]
+
+
+async def test_who_has_no_other_machine_gets_it_when_the_exclusion_ends() -> None:
+    world = World(local_vms=1)
+    await decide(world, "janus-0", exclude=20)
+    booked = await world.book(25)
+    await world.tick()
+    assert not world.compute.calls
+    world.clock.advance(minutes=20)
+    janus = await world.ready(booked)
+    assert booked.room.room_id in janus.room_specs
+
+
 async def test_bookings_that_may_move_leave_an_excluded_machine() -> None:
     world = World()
     running, later = await world.book(), await world.book(25)

@@ -80,7 +80,7 @@ def test_the_worst_stretch(
     full: float,
     stretch: tuple[float, float, int, int] | None,
 ) -> None:
-    found = worst(claims(*times), machines(*capacities), out, WINDOW, full)
+    found = worst(claims(*times), machines(*capacities), out, WINDOW, timedelta(0), full)
     assert found == (stretch and Stretch(at(stretch[0]), at(stretch[1]), *stretch[2:]))
 
 
@@ -89,7 +89,7 @@ def test_it_is_what_the_peaks_say() -> None:
     for _ in range(100):
         times = [(start, start + random.randrange(6)) for start in random.sample(range(90), 20)]
         booked = claims(*times)
-        found = worst(booked, machines(2), {}, WINDOW, 99)
+        found = worst(booked, machines(2), {}, WINDOW, timedelta(0), 99)
         most = peak(booked, *WINDOW)
         assert (found.bookings if found else 0) == (most if most > 2 else 0)
 

@@ -377,7 +377,7 @@ NEW_YEAR = "2027-01-01T00:00:00Z"
         *((MachineHold, {"until": 1e9}), (MachineHold, {"until": "Infinity"})),
         *((MachineHold, {"minutes": each}) for each in (0, -5, 1.5, "5", True, float("inf"), 1e99)),
         *((MachineHold, {"minutes": 5, "reason": each}) for each in ("", " ", "x" * 501, "a\nb")),
-        *((MachineRelease, {"reason": each}) for each in (None, 5, "\x00", "\u00a0", "\x1b[2J")),
+        *((MachineRelease, {"reason": each}) for each in (None, 5, "\u200b", "\u00a0", "\x1b[2J")),
         (MachineStart, {"vm": "janus-1"}),
     ],
 )

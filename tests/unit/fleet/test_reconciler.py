@@ -57,6 +57,19 @@ async def test_a_running_machine_is_not_ready_until_signed_tokens_work() -> None
     assert vm(world)["state"] == "ready"
 
 
+async def test_a_call_whose_janus_starts_anew_is_down_and_not_idle() -> None:
+    world = World(local_vms=1)
+    booked = await world.book()
+    await world.ready(booked)
+    world.compute.slow.add("janus-0")
+    world.compute.crash("janus-0")
+    await world.tick()
+    world.clock.advance(minutes=1)
+    await world.tick()
+    assert vm(world)["state"] == "starting"
+    assert await world.services.fleet.health() == "down"
+
+
 async def test_the_room_has_the_bookings_pin_and_size() -> None:
     world = World()
     booked = await world.book()
@@ -220,6 +233,7 @@ async def test_a_failure_to_stop_is_one_event_and_is_tried_again() -> None:
     await world.tick()
     assert len(world.events("vm.stop_failed")) == 1
     del world.compute.refuse["janus-0"]
+    world.clock.advance(minutes=1)
     await world.tick()
     await world.tick()
     assert power(world) is Power.DEALLOCATED
@@ -301,6 +315,31 @@ async def test_back_to_back_on_a_full_machine() -> None:
     await world.tick()
     await world.tick()
     assert second.room.room_id in world.compute.janus["janus-0"].room_specs
+
+
+async def test_two_bookings_in_a_row_in_one_room_do_not_disturb_each_other() -> None:
+    """Whoever is inside after the first one's end belongs to the second, which goes on."""
+    world = World()
+    first = await world.book(0, 60)
+    room = first.room.room_id
+    janus = await world.ready(first)
+    world.clock.advance(minutes=30)
+    second = await world.book(30, 60, room=room)
+    world.clock.advance(minutes=30)
+    await world.tick()
+    alice = await world.join(second)
+    janus.join(room, alice.participant_id)
+    for _ in range(50):
+        world.clock.advance(minutes=1)
+        await world.tick()
+        assert room in janus.room_specs
+        assert [person.id for person in await janus.participants(room)] == [alice.participant_id]
+    assert not world.events("call.overrun")
+    janus.leave(room, alice.participant_id)
+    await world.tick()
+    placed = {row["booking_id"] for row in world.rows("Fleet", "00", "p|")}
+    assert placed == {second.booking.booking_id}
+    assert room in janus.room_specs
 
 
 async def test_a_missed_answer_is_no_second_start() -> None:

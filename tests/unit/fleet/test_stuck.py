@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from shared.fleet.compute import ComputeError, Power
-from shared.fleet.models import Override
+from shared.fleet.models import EPOCH, Override, Placement, Vm, VmState
 from shared.fleet.store import write
 from shared.janus.port import JanusUnavailable
+from shared.platform.clock import iso
 from tests.world import ALICE, World
 
 
@@ -197,6 +198,38 @@ async def test_a_machine_that_did_not_start_the_last_time_is_not_the_first_to_be
     assert world.compute.calls == [("start", "janus-1")]
 
 
+async def test_each_machine_that_fails_makes_way_for_the_next_one_in_the_same_pass() -> None:
+    world = World(local_vms=4)
+    for name in ("janus-0", "janus-1", "janus-2"):
+        world.compute.refuse[name] = ComputeError("allocation_failed", "no capacity")
+    await world.book()
+    await world.tick()
+    assert power(world, "janus-3") is Power.RUNNING
+    assert world.compute.calls == [("start", f"janus-{n}") for n in range(4)]
+
+
+async def test_a_booking_is_not_bound_to_a_machine_that_failed_more_often_than_another() -> None:
+    """Both may be tried again, and its own is the one that it was put on last."""
+    world = World()
+    world.compute.refuse["janus-1"] = ComputeError("failed", "broken")
+    fleet = world.services.fleet_store
+    booked = await world.book()
+    for name, failures in (("janus-0", 1), ("janus-1", 2)):
+        await fleet.save(0, Vm(name, VmState.FAILED, world.now, failures=failures))
+    place = Placement(
+        booked.booking.booking_id,
+        "janus-1",
+        booked.room.room_id,
+        "acme",
+        booked.booking.start,
+        booked.booking.end,
+        world.now,
+    )
+    await fleet.place(0, place)
+    await world.tick()
+    assert world.compute.calls == [("start", "janus-0")]
+
+
 async def test_a_booking_whose_machine_takes_its_time_goes_to_one_that_is_ready() -> None:
     world = World(vm_capacity=1, local_vms=3)
     running = await world.book(0, 20)
@@ -244,7 +277,7 @@ async def test_a_start_that_was_to_be_turned_round_and_is_wanted_again_has_its_t
     assert again.room.room_id in janus.room_specs
 
 
-async def test_a_host_that_knows_no_machine_at_all_any_more_is_not_believed() -> None:
+async def test_a_host_that_knows_no_machine_at_all_any_more_is_believed_when_it_stays_so() -> None:
     world = World()
     booked = await world.book()
     janus = await world.ready(booked)
@@ -254,3 +287,133 @@ async def test_a_host_that_knows_no_machine_at_all_any_more_is_not_believed() ->
     assert booked.room.room_id in janus.room_specs
     assert vm(world)["state"] == "ready"
     assert not world.events("vm.lost")
+    for _ in range(11):
+        world.clock.advance(minutes=1)
+        await world.tick()
+    (lost,) = world.events("vm.lost")
+    assert "lists it no longer" in lost["data"]["reason"]
+    assert not world.rows("Fleet", "00", "v|janus-1")
+    (stretch,) = await world.services.fleet_store.stretches(0, world.now - timedelta(9), world.now)
+    assert stretch.end - stretch.start <= timedelta(minutes=11), "its bill ends"
+
+
+async def test_a_janus_that_takes_its_time_to_come_up_is_waited_for() -> None:
+    """Two machines: the booking stays, and neither is started and stopped in turns."""
+    world = World()
+    booked = await world.book(30)
+    janus = world.compute.janus["janus-0"]
+    await world.tick()
+    janus.down = True
+    for _ in range(11):
+        world.clock.advance(seconds=30)
+        await world.tick()
+    janus.down = False
+    await world.tick()
+    assert world.compute.calls == [("start", "janus-0")]
+    assert booked.room.room_id in janus.room_specs
+    assert not world.events("vm.start_failed")
+
+
+async def test_one_that_never_comes_up_is_a_failure_in_the_end() -> None:
+    world = World()
+    booked = await world.book(30)
+    await world.tick()
+    world.compute.janus["janus-0"].down = True
+    await minutes(world, 8)
+    (failed,) = world.events("vm.start_failed")
+    assert failed["subject"] == "vm/janus-0"
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+
+
+@pytest.mark.parametrize("kind", ["conflict", "ignored"])
+async def test_a_machine_that_its_booking_leaves_because_nothing_comes_of_it_has_failed(
+    kind: str,
+) -> None:
+    world = World()
+    if kind == "conflict":
+        world.compute.refuse["janus-0"] = ComputeError("conflict", "The VM is generalized")
+    else:
+        world.compute.ignores.add("janus-0")
+    first = await world.book(0, 30)
+    await minutes(world, 7)
+    assert first.room.room_id in world.compute.janus["janus-1"].room_specs
+    (failed,) = world.events("vm.start_failed")
+    assert failed["subject"] == "vm/janus-0"
+    assert kind == "ignored" or failed["data"]["reason"] == "The VM is generalized"
+    await minutes(world, 60)
+    world.compute.calls.clear()
+    await world.book(0, 30)
+    await world.tick()
+    assert world.compute.calls == [("start", "janus-1")], "the other one is tried first now"
+
+
+async def test_a_start_that_takes_its_time_has_company_when_the_booking_is_near() -> None:
+    world = World(local_vms=3)
+    world.compute.slow = {"janus-0", "janus-1"}
+    booked = await world.book()
+    await minutes(world, 4)
+    assert world.compute.calls == [("start", "janus-0")]
+    await minutes(world, 1)
+    assert world.compute.calls[1:] == [("start", "janus-1")]
+    assert power(world) is Power.STARTING, "it may still be the first"
+    world.compute.finish("janus-1")
+    await minutes(world, 2)
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+    assert power(world) is Power.DEALLOCATING
+
+
+async def test_a_machine_that_is_stuck_is_not_chosen_because_it_is_on() -> None:
+    world = World()
+    world.compute.set_power("janus-0", Power.STARTING)
+    long_ago = world.now - timedelta(hours=1)
+    failed = Vm("janus-0", VmState.FAILED, long_ago, failures=1, on_since=long_ago)
+    await world.services.fleet_store.save(0, failed)
+    await world.book()
+    await world.tick()
+    assert world.compute.calls[-1] == ("start", "janus-1")
+
+
+async def test_company_goes_when_it_is_not_the_first() -> None:
+    world = World()
+    world.compute.slow = {"janus-0", "janus-1"}
+    booked = await world.book()
+    await minutes(world, 5)
+    world.compute.finish("janus-0")
+    await minutes(world, 1)
+    assert booked.room.room_id in world.compute.janus["janus-0"].room_specs
+    await minutes(world, 1)
+    assert power(world, "janus-1") is Power.DEALLOCATING
+
+
+async def test_one_more_each_time_that_none_of_them_hurries() -> None:
+    world = World(local_vms=4)
+    world.compute.slow = {f"janus-{n}" for n in range(4)}
+    await world.book(0, 60)
+    await minutes(world, 6)
+    assert {name for _, name in world.compute.calls} == {"janus-0", "janus-1"}
+    await minutes(world, 3)
+    assert {name for _, name in world.compute.calls} == {"janus-0", "janus-1", "janus-2"}
+
+
+async def test_a_booking_that_is_not_near_waits_for_its_machine() -> None:
+    world = World()
+    world.compute.slow = {"janus-0"}
+    await world.book(30)
+    await minutes(world, 6)
+    assert world.compute.calls == [("start", "janus-0")]
+
+
+async def test_a_machine_that_was_refused_and_can_not_be_looked_at_was_never_on() -> None:
+    """As with 429: the adapter keeps still, and tells no power."""
+    world = World(local_vms=1)
+    wait = timedelta(minutes=10)
+    world.compute.refuse["janus-0"] = ComputeError("throttled", "TooManyRequests: Slow down", wait)
+    await world.book(30)
+    await world.tick()
+    world.compute.hidden["janus-0"] = "keeping still"
+    await minutes(world, 9)
+    (failed,) = world.events("vm.start_failed")
+    assert failed["data"]["reason"] == "keeping still"
+    assert vm(world)["on_since"] == iso(EPOCH)
+    assert not await world.services.fleet_store.stretches(0, world.now - timedelta(9), world.now)
+    assert not world.events("vm.deallocated")

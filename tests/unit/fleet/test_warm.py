@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from shared.fleet.compute import Power
 from shared.fleet.policy import Policy, Warm
 from shared.fleet.warm import policy_of, windows
 from shared.platform.weekly import weekdays
-from tests.world import make_settings
+from tests.world import World, make_settings
 
 DAY = timedelta(days=1)
 
@@ -130,3 +131,18 @@ def test_other_forms_are_refused(change: dict[str, Any]) -> None:
     assert make_settings(warm=json.dumps([good])).warm[0].machines == 1
     with pytest.raises(ValidationError):
         make_settings(warm=json.dumps([good | change]))
+
+
+async def test_a_machine_is_kept_warm_through_the_window() -> None:
+    """The world begins on Wednesday, 10 June 2026, at nine."""
+    warm = [{"days": "wed", "from": "10:00", "to": "11:00", "machines": 1}]
+    world = World(warm=json.dumps(warm))
+    on = []
+    for n in range(16):
+        await world.tick()
+        on.append([world.compute.machine(f"janus-{k}").power for k in (0, 1)].count(Power.RUNNING))
+        world.clock.advance(minutes=10)
+        assert n or world.now.hour == 9
+    assert on[6:12] == [1] * 6
+    assert on[:3] == [0] * 3
+    assert on[14:] == [0] * 2
