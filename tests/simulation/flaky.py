@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.fleet.compute import ComputeError, Power, Progress
+from shared.fleet.compute import ComputeError, Machine, Power, Progress
 from tests.fakes.clock import ManualClock
 from tests.fakes.compute import FakeCompute
 
-REFUSED = ("allocation_failed", "failed", "throttled", "conflict")
+NO_ROOM = ("allocation_failed", "sku_not_available", "quota_exceeded")
+
+REFUSED = (*NO_ROOM, "failed", "throttled", "conflict", "auth")
 """At once."""
 
 START_WAYS = (*REFUSED, "fails later", "slow", "stuck", "no janus", "lost")
-STOP_WAYS = ("failed", "throttled", "conflict", "fails later", "slow")
+STOP_WAYS = ("failed", "throttled", "conflict", "auth", "fails later", "slow")
+LOOK_WAYS = ("silent", "follow throttled")
 
 OFF = (Power.DEALLOCATED, Power.FAILED)
 
@@ -70,9 +74,8 @@ class FlakyCompute(FakeCompute):
             self.failed[name] = change.at
         self._ended[name] = change.error
         self._turn(name, change.power, change.at, "evicted" if change.power in OFF else "")
-        if change.power is Power.RUNNING and not change.janus:
-            self.failed[name] = change.at
-            self.janus[name].down = True
+        if change.power is Power.RUNNING:
+            self.janus[name].down = not change.janus
 
     def _turn(self, name: str, power: Power, at: datetime, reason: str = "") -> None:
         on = power not in OFF
@@ -111,8 +114,13 @@ class FlakyCompute(FakeCompute):
         return self._boot(name, way)
 
     def _boot(self, name: str, way: str) -> str:
-        ready = self._in(60, 150)
-        changes = [Change(ready, Power.RUNNING, janus=way != "no janus")]
+        """The machine runs before its Janus answers."""
+        runs = self._in(50, 120)
+        ready = runs + timedelta(seconds=self._random.uniform(10, 60))
+        changes = [Change(runs, Power.RUNNING, janus=False), Change(ready, Power.RUNNING)]
+        if way == "no janus":
+            self.failed[name] = runs
+            changes.pop()
         if way == "slow":
             changes = [Change(self._in(500, 800), Power.RUNNING)]
         if way == "stuck":
@@ -144,14 +152,24 @@ class FlakyCompute(FakeCompute):
         self._later(name, change)
         return f"deallocate {name}"
 
+    async def machines(self, look: Collection[str] | None = None) -> list[Machine]:
+        self._perhaps("silent", self._chance / 5)
+        return await super().machines(look)
+
     async def follow(self, operation: str) -> Progress:
         self.settle()
         _, _, name = operation.partition(" ")
+        self._perhaps("follow throttled", self._chance)
         if self.machine(name).power in (Power.STARTING, Power.DEALLOCATING):
             return "running"
         if error := self._ended.pop(name, None):
             raise error
         return "done"
+
+    def _perhaps(self, what: str, chance: float) -> None:
+        if self._random.random() < chance:
+            self.failures[what] = self.failures.get(what, 0) + 1
+            raise ComputeError("throttled", f"{what}: injected")
 
     def _way(self, name: str, ways: tuple[str, ...]) -> str:
         self.operations += 1

@@ -268,6 +268,8 @@ class Month(World):
                 self.tally.idle.append(f"{self.now} {name}: {self._machine_states()}")
 
     async def _has_cause(self, name: str) -> bool:
+        if any(not row.data["made"] for row in self._fleet_rows("p|")):
+            return True  # a spare, which is started beside one that takes its time
         needed = parse(str(self.row("Fleet", "00", f"v|{name}")["needed_until"]))
         since = needed + self.settings.vm_margin
         if self.now < since:
@@ -296,9 +298,10 @@ class Month(World):
         await self._deliver()
 
     def _until_next(self) -> timedelta:
-        """The next tick. While everything is off nine of ten are left out, and the tenth is not
-        lost: they are many, and nothing happens in them."""
-        dark = all(self.compute.machine(name).power in OFF for name in self.compute.janus)
+        """The next tick. While everything is off, as it should be, nine of ten are left out, and
+        the tenth is not lost: they are many, and nothing happens in them."""
+        off = all(self.compute.machine(name).power in OFF for name in self.compute.janus)
+        dark = off and not self._fleet_rows("p|")
         soon = self._agenda and self._agenda[0][0] < self.now + 10 * MINUTE
         return 10 * MINUTE if dark and not soon and self.now.minute % 10 == 0 else MINUTE
 
