@@ -32,9 +32,14 @@ def _sums(drawing: Drawing) -> str:
         _count(drawing, len(view.machines), "machine"),
         _count(drawing, booked, "booking"),
         f"{number(view.machine_hours, language)} {drawing.word('hours')}",
-        f"{round(view.ratio * 100)} % {drawing.word('of_always')}",
+        f"{_percent(view.ratio)} % {drawing.word('of_always')}",
     ]
     return "  ·  ".join(said)
+
+
+def _percent(ratio: float) -> str:
+    """A system that idles is not told to cost nothing."""
+    return "<1" if 0 < ratio < 0.005 else str(round(ratio * 100))
 
 
 def _count(drawing: Drawing, count: int, name: str) -> str:
@@ -56,7 +61,9 @@ def legend(drawing: Drawing) -> None:
     shown += [("none", drawing.word("unplaced"))]
     shown += [("moved", drawing.word("moved")), ("lost", drawing.word("lost"))]
     for style, said in shown:
-        drawing.box(x, 63, 16, 11, style, r=2)
+        # As it is drawn: the end of a machine's bar, a little higher than it.
+        mark = (x + 6, 61, 5, 15) if style == "lost" else (x, 63, 16, 11)
+        drawing.box(*mark, style, r=2)
         drawing.text(x + 21, 73, said, "small mute")
         x += 21 + len(said) * 6.2 + 13
 

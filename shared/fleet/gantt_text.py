@@ -19,7 +19,7 @@ WORDS = {
     "bookings": Message("reservas", "bookings"),
     "booking": Message("reserva", "booking"),
     "hours": Message("horas de máquina", "machine hours"),
-    "of_always": Message("de sempre ligadas", "of always on"),
+    "of_always": Message("de tudo sempre ligado", "of all always on"),
     "unplaced": Message("Sem máquina", "No machine"),
     "unplaced_many": Message("reservas sem máquina", "bookings without a machine"),
     "unplaced_one": Message("reserva sem máquina", "booking without a machine"),

@@ -90,7 +90,7 @@ def machine_view(machine: Known, fleet: Fleet, now: datetime) -> MachineView:
         reason=vm.reason,
         on_since=vm.on_since if vm.on else None,
         retry_at=vm.retry_at if vm.retry_at > now else None,
-        accepting=vm.accepting,
+        accepting=vm.accepting if vm.serving else None,
         bookings=[_carried(p) for p in carried],
         manual=_manual(fleet.override(machine.name), now),
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from shared.platform.payload import Payload, Utc
+from shared.platform.payload import INVISIBLE, Payload, Utc
 
 # The words of `VmState`, `Stage` and `Cause`: what has those takes long to import, and every
 # process imports this.
@@ -16,7 +16,7 @@ Cause = Literal["bookings", "bridge", "hold", "warm"]
 
 Action = Literal["start", "hold", "extend", "exclude", "stop", "release"]
 
-VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
+VISIBLE = rf"^[^{INVISIBLE}]*[^{INVISIBLE}\s][^{INVISIBLE}]*$"
 """A line of text that is not blank."""
 
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=VISIBLE)]
@@ -88,7 +88,7 @@ class MachineView(Payload):
     reason: str
     on_since: Utc | None = None
     retry_at: Utc | None = None
-    accepting: bool
+    accepting: bool | None = None
     bookings: list[CarriedView]
     manual: ManualView | None = None
 

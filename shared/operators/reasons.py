@@ -34,6 +34,9 @@ _DEEDS: Mapping[str, str] = {
 
 _OURS: Mapping[str, str] = {
     "It is off, and nobody here has asked for that": "está desligada, e ninguém aqui o pediu",
+    "Its host lists it no longer: it was deleted, or its tags make no sense": (
+        "já não consta da lista: foi apagada, ou as suas etiquetas não fazem sentido"
+    ),
     "It is still starting after {number} minutes": "ainda arranca depois de {number} minutos",
     "It went off again": "voltou a desligar-se",
     "it did not start": "não arrancou",
@@ -76,8 +79,8 @@ _OURS: Mapping[str, str] = {
     ),
     "Joined, but the room does not list who joined": "entrou, mas a sala não mostra quem entrou",
     "Can't {deed}: {theirs}": "não foi possível {deed}: {theirs}",
-    "Janus ended by itself": "o Janus terminou por si",
-    "Janus ended by itself; {reason}": "o Janus terminou por si; {reason}",
+    "Janus ended by itself": "o Janus terminou sozinho",
+    "Janus ended by itself; {reason}": "o Janus terminou sozinho; {reason}",
     "last error: {theirs}": "último erro: {theirs}",
     "its log has no error": "o seu registo não tem erros",
     "its log is empty": "o seu registo está vazio",

@@ -124,8 +124,8 @@ TEXTS: Mapping[str, Text] = {
             *(_WHY, _SINCE),
             Message("Reinício não antes de: {retry_at}", "Restart not before: {retry_at}"),
             _next(
-                "as reservas passam para outra máquina que tenha lugar; senão é reiniciada por si: "
-                "veja o seu registo."
+                "as reservas passam para outra máquina que tenha lugar; senão é reiniciada "
+                "automaticamente: veja o seu registo."
             ),
         ),
     ),
@@ -186,7 +186,8 @@ TEXTS: Mapping[str, Text] = {
                 "The calendar accepts {pool_capacity} at the same time.",
             ),
             _next(
-                "acrescente máquinas, ou termine o que exclui algumas; depois suba a capacidade."
+                "acrescente máquinas, ou termine o que exclui algumas. A capacidade do calendário "
+                "só pode subir quando há lugares para ela."
             ),
         ),
     ),

@@ -158,7 +158,7 @@ MESSAGES: dict[str, Message] = {
         "The WebRTC service could not change the password: the old one holds. Try again later.",
     ),
     "participants_forbidden": Message(
-        "Só quem reservou a sala para agora ou um administrador pode ver os participantes.",
+        "Só quem reservou a sala para agora ou um administrador vê os participantes: peça-lhes.",
         "Only who has booked the room for now or an admin sees the participants: ask one of them.",
     ),
     "janus_failed": Message(
@@ -198,8 +198,8 @@ MESSAGES: dict[str, Message] = {
         "The room is booked afterwards, it is free until {free_until}: choose an earlier end.",
     ),
     "booking_not_running": Message(
-        "A reserva não está em curso: só uma em curso pode ser prolongada ou terminada.",
-        "The booking is not running: only a running one can be extended or ended.",
+        "A reserva não está em curso: antes do início cancele-a ou mude-a; depois já passou.",
+        "The booking is not running: before its start cancel or reschedule it; later it is over.",
     ),
     "too_early": Message(
         "A sala abre às {opens_at}.",
@@ -279,8 +279,8 @@ MESSAGES: dict[str, Message] = {
         "A drill of machine {vm} is under way already: wait until it is over.",
     ),
     "drill_not_idle": Message(
-        "Agora não pode haver um ensaio: {reason}. Tente mais tarde.",
-        "There can be no drill now: {reason}. Try again later.",
+        "Agora não pode haver um ensaio: {reason}. Tente depois de isso acabar.",
+        "There can be no drill now: {reason}. Try again when that is over.",
     ),
     "rate_limited": Message(
         "Pedidos em excesso. Aguarde {seconds} s e tente novamente.",

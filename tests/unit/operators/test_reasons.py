@@ -42,11 +42,11 @@ from shared.platform.i18n import Message
         ),
         (
             "Janus ended by itself; last error: No such room (7)",
-            "o Janus terminou por si; último erro: No such room (7)",
+            "o Janus terminou sozinho; último erro: No such room (7)",
         ),
         (
             "Janus ended by itself; its log has no error",
-            "o Janus terminou por si; o seu registo não tem erros",
+            "o Janus terminou sozinho; o seu registo não tem erros",
         ),
         ("its room is not on vm-0 yet", "a sua sala ainda não está em vm-0"),
         ("Azure did not answer within 10 s", "o Azure não respondeu em 10 s"),
