@@ -105,7 +105,7 @@ class Result:
         return f"{name:26}{self.calls:7,}{self.machines:5}{ratios}{times}"
 
 
-HEADINGS = ("calls", "VMs", "/ spans", "/ tight", "t / s", "/ all", "first-fit", "s")
+HEADINGS = ("calls", "VMs", "/ spans", "/ tight", "t / s", "/ all", "/ first", "s")
 
 
 def heading() -> str:
@@ -197,7 +197,7 @@ def main() -> None:
         print(result.line(name), flush=True)
     print(
         "/ spans, / tight: on-time to each lower bound; t / s: the tight bound to the other; / all:"
-        "\nto always on. first-fit: time to plan, in times of a plain first-fit pass; s: in seconds"
+        "\nto always on. / first: time to plan, in times of a plain first-fit pass; s: in seconds"
     )
 
 
