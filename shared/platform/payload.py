@@ -43,7 +43,7 @@ class Written:
         self._said = said
 
     def _check(self, value: str) -> str:
-        if not re.match(self._pattern, value):
+        if not re.fullmatch(self._pattern, value):
             raise ValueError(self._said)
         return value
 

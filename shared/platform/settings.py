@@ -177,8 +177,10 @@ def load_settings() -> Settings:
 
 def unknown_settings() -> list[str]:
     """Names in the environment that begin like ours and are none: nobody would notice a slip."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    ours = (name for name, field in Settings.model_fields.items() if not field.validation_alias)
+    known = {PREFIX + name.upper() for name in ours}
+    begins = (name for name in os.environ if name.upper().startswith(PREFIX))
+    return sorted(name for name in begins if name.upper() not in known)
 
 
 def _sentence(error: Any) -> str:
