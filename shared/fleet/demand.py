@@ -103,14 +103,15 @@ def _lags(placement: Placement, fleet: Fleet, now: datetime) -> bool:
 
 def _room_elsewhere(fleet: Fleet, now: datetime) -> bool:
     return any(
-        vm.serving and len(fleet.on(vm.name)) < vm.capacity
+        vm.serving and not vm.spot and len(fleet.on(vm.name)) < vm.capacity
         for vm in fleet.vms.values()
         if not fleet.override(vm.name).excluded(now)
     )
 
 
 def _slow(vm: Vm, now: datetime) -> bool:
-    return vm.state is VmState.STARTING and now - vm.since > SLOW
+    """Asked long ago, and not ready; or it has to stop before it can start."""
+    return vm.state in (VmState.STARTING, VmState.DEALLOCATING) and now - vm.since > SLOW
 
 
 def carriers(
@@ -133,11 +134,14 @@ def carriers(
                 spot=machine.spot,
                 pool=machine.pool,
                 closed=override.closed(now, settings.vm_lead),
-                holds=(Span(now, override.hold_until),) if override.held(now) else (),
+                # That it is on anyway binds no booking to one that takes its time.
+                holds=(Span(now, override.hold_until),)
+                if override.held(now) and not _slow(vm, now)
+                else (),
                 # What people want to be off does not wait for the margin.
                 needed_until=EPOCH if override.excluded(now) else vm.needed_until,
                 # Of those that are on, one that is ready comes first.
-                failures=vm.failures + (vm.state is VmState.STARTING) + _slow(vm, now),
+                failures=vm.failures + (vm.state is VmState.STARTING),
             )
         )
     return found
@@ -153,8 +157,11 @@ def spares(
         return set()
     carrying = {placement.vm for placement in wanted}
     free = [c for c in carriers if c.name not in carrying and c.closed <= now and not c.spot]
-    begun = {c.name for c in free if c.on}
-    more = [c for c in free if not c.on]
+    states = {name: vm.state for name, vm in fleet.vms.items()}
+    # What was asked may not be seen yet, or be refused for now.
+    begun = {c.name for c in free if c.on or states.get(c.name) is VmState.STARTING}
+    idle = {None, VmState.DEALLOCATED, VmState.FAILED}
+    more = [c for c in free if c.name not in begun and states.get(c.name) in idle]
     if more and all(_is_slow(name, fleet, now) for name in begun):
         begun.add(min(more, key=lambda c: (c.failures, -c.capacity, c.name)).name)
     return begun

@@ -17,7 +17,7 @@ from shared.fleet.demand import SLOW, Leaving, lost, power_of
 from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
 from shared.fleet.rooms import Occupied, RoomKeeper
 from shared.fleet.store import FleetStore
-from shared.fleet.switch import SLOW_START, STUCK, PowerSwitch
+from shared.fleet.switch import SLOW_START, PowerSwitch, patience_with
 from shared.fleet.task import Outcome, Task, carriage
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 HUNG = timedelta(minutes=2)
 """How long a Janus that has answered may be silent before it is restarted, or its bookings go
-elsewhere. One that starts has as long as its machine: `STUCK`."""
+elsewhere. One that starts has as long as its machine."""
 
 UNSEEN = timedelta(hours=1)
 """How long a room that can't be looked into keeps its machine on after everybody's tokens ended."""
 
 UNLISTED = "Its host lists it no longer: it was deleted, or its tags make no sense"
+
+MINUTE = timedelta(minutes=1)
 
 CLOSED = 472
 """Janus accepts no new sessions."""
@@ -79,12 +81,13 @@ class Driver:
         vm, since = task.vm, self._clock.now() - task.vm.since
         if lost(vm, power):
             vm = await self._switch.lost(task.machine, vm, task.carried)
-        stuck = power is Power.STARTING and vm.state is VmState.STARTING and since > STUCK
+        patience = patience_with(vm)
+        stuck = power is Power.STARTING and vm.state is VmState.STARTING and since > patience
         if power is Power.STARTING and vm.state is VmState.DEALLOCATING and task.wanted:
             vm = await self._switch.turned(task.machine, vm)
         elif stuck and task.wanted:
             vm = await self._switch.unusable(
-                task.machine, vm, "It is still starting after 6 minutes"
+                task.machine, vm, f"It is still starting after {patience // MINUTE} minutes"
             )
         vm, lingering = await self._retire(task, vm)
         if power is Power.STARTING and not self._keep(task, vm, lingering):
@@ -116,12 +119,21 @@ class Driver:
         return Outcome(restless, failed, occupied, lingering=seen, unjudged=unseen)
 
     def _told(self, task: Task, occupied: Mapping[int, Occupied]) -> dict[int, Occupied]:
-        """Without those of whom it can't be told whether they are still there: the next booking of
-        the same room has people in it by now, or may have."""
-        opened = self._clock.now() + self._settings.join_early
-        handed_on = {p.room_id for p in task.staying if p.start <= opened}
-        over = {p.booking_id for p in task.over if p.room_id in handed_on}
-        return {n: seen for n, seen in occupied.items() if n not in over or not seen.participants}
+        """Who of its own is in each booking's room. Where the next booking of the same room has
+        begun, all are that one's; where it may be entered already, nobody can tell."""
+        now, early = self._clock.now(), self._settings.join_early
+        next_start = {p.room_id: p.start for p in task.staying}
+        told = dict(occupied)
+        for placement in task.over:
+            start = next_start.get(placement.room_id)
+            seen = told.get(placement.booking_id)
+            if start is None or seen is None or not seen.participants or now < start - early:
+                continue
+            if start <= now:
+                told[placement.booking_id] = replace(seen, participants=())
+            else:
+                del told[placement.booking_id]
+        return told
 
     async def _probe(self, task: Task, janus: Janus) -> tuple[Vm, bool]:
         vm, machine = task.vm, task.machine
@@ -186,7 +198,7 @@ class Driver:
             )
             return await self._switch.save(task.machine, waiting)
         hung = vm.unready and not vm.failures  # else it starts, for the first time or anew
-        if now - vm.since < (HUNG if hung else STUCK) or not task.wanted:
+        if now - vm.since < (HUNG if hung else patience_with(vm)) or not task.wanted:
             return vm
         return await self._switch.unusable(task.machine, vm, error.reason)
 
@@ -217,8 +229,9 @@ class Driver:
         vm, busy = await self._switch.follow(machine, vm, power)
         if busy and vm.state is VmState.STARTING:
             return Outcome(restless=True)  # asked, and not to be seen yet
-        # One that its bookings have left because it took so long has failed too.
-        patience = SLOW_START if task.wanted else SLOW
+        # One that its bookings leave because it takes so long has failed too.
+        left = any(gone.moved for gone in task.leaving) and not task.wanted
+        patience = SLOW if left else SLOW_START
         late = vm.state is VmState.STARTING and now - vm.since > patience
         if vm.state is VmState.STARTING and (power is Power.FAILED or late):
             reason = machine.reason or vm.reason or "It went off again"
@@ -227,7 +240,7 @@ class Driver:
             if not held_back(vm, now):
                 await self._switch.seen_off(machine, vm)
             return Outcome(restless=False)
-        if now >= vm.retry_at:
+        if now >= vm.retry_at or vm.state is VmState.DEALLOCATING:
             vm = await self._switch.start(machine, vm)
         return Outcome(restless=True, failed=_failed(task, vm))
 

@@ -33,11 +33,17 @@ LOOK_AROUND = timedelta(minutes=10)
 """How often each process looks at all machines: somebody may have started one by hand."""
 
 
+MORE_PASSES = 4
+"""At once, when machines fail one after the other: then the next minute goes on."""
+
 MANY = 2000
 """Bookings times machines, of which a plan takes some hundredths of a second."""
 
 LONG_EMPTY = timedelta(minutes=10)
 """How long a host has to know no machine at all before it is believed."""
+
+GAP = timedelta(minutes=3)
+"""After so long without a look nobody knows what it said meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ class Reconciler:
         self._turn = asyncio.Lock()
         self._looked_around = EPOCH
         self._empty_since: datetime | None = None
+        self._empty_seen = EPOCH
 
     async def run(self) -> Report:
         """One pass. Raises `StorageUnavailable` when the calendar can't be read."""
@@ -99,7 +106,7 @@ class Reconciler:
             try:
                 seen = await self._look(self._clock.now())
                 report = await self._pass(seen)
-                for _ in seen.machines:
+                for _ in seen.machines[:MORE_PASSES]:
                     if not report.failed:
                         break
                     # Its bookings should not wait for the next minute.
@@ -154,7 +161,9 @@ class Reconciler:
         if machines or not fleet.vms:
             self._empty_since = None
             return
-        self._empty_since = self._empty_since or now
+        if self._empty_since is None or now > self._empty_seen + GAP:
+            self._empty_since = now
+        self._empty_seen = now
         if now < self._empty_since + LONG_EMPTY:
             raise ComputeError("auth", "It knows no machine at all")
 

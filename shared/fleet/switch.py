@@ -42,6 +42,12 @@ STUCK = timedelta(minutes=6)
 two or three; the lead has to be long enough for several machines that fail one after the other."""
 
 
+def patience_with(vm: Vm) -> timedelta:
+    """`STUCK`; more when it has not come up before: where all machines take a little longer, each
+    would be given up for the next one, and none would ever be ready."""
+    return STUCK if vm.unready else STUCK * min(1 + vm.failures, 3)
+
+
 class PowerSwitch:
     """Each method stores what it did and returns the machine as stored. They may raise
     `StorageError`; a refusal of the host is part of the machine's state."""
@@ -81,7 +87,10 @@ class PowerSwitch:
         # Why it failed is shown until it works again.
         reason = vm.reason if vm.state is VmState.FAILED else ""
         since = now if known else vm.since
-        off = _off(replace(vm, state=VmState.DEALLOCATED, since=since, reason=reason))
+        # When a stop may be tried again says nothing of a start.
+        retry_at = EPOCH if vm.state is VmState.DEALLOCATING else vm.retry_at
+        seen = replace(vm, state=VmState.DEALLOCATED, since=since, reason=reason, retry_at=retry_at)
+        off = _off(seen)
         events = [self._stopped(vm, now)] if vm.on else []
         return await self.save(machine, off, events, self._closed(vm, now))
 

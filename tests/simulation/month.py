@@ -268,13 +268,24 @@ class Month(World):
                 self.tally.idle.append(f"{self.now} {name}: {self._machine_states()}")
 
     async def _has_cause(self, name: str) -> bool:
-        if any(not row.data["made"] for row in self._fleet_rows("p|")):
+        if self._waits_for_slow():
             return True  # a spare, which is started beside one that takes its time
         needed = parse(str(self.row("Fleet", "00", f"v|{name}")["needed_until"]))
         since = needed + self.settings.vm_margin
         if self.now < since:
             return True
         return await self._next_start() - self.settings.vm_lead - since < self.settings.vm_bridge
+
+    def _waits_for_slow(self) -> bool:
+        """A booking whose machine was asked some minutes ago and is not ready."""
+        slow = {
+            row.data["name"]
+            for row in self._fleet_rows("v|")
+            if row.data["state"] in ("starting", "deallocating")
+            and self.now - parse(str(row.data["since"])) > 3 * MINUTE
+        }
+        waiting = (row for row in self._fleet_rows("p|") if not row.data["made"])
+        return any(row.data["vm"] in slow for row in waiting)
 
     async def _next_start(self) -> datetime:
         ahead = self.now + self.settings.vm_lead + self.settings.vm_bridge

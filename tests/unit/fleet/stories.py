@@ -265,6 +265,61 @@ async def none_starts(world: Crashing) -> None:
     assert sorted(kinds) == ["not_ready", "start_failed", "start_failed"]
 
 
+async def company_is_first(world: Crashing) -> None:
+    """Two machines start, the second because the first one takes its time."""
+    await _two_start(world)
+    world.compute.finish("janus-1")
+    await world.ticks(3)
+    world.compute.slow.clear()
+    world.compute.finish("janus-0")
+    await world.ticks(2)
+    await world.check()
+    assert world.compute.on == ["janus-1"]
+
+
+async def company_is_second(world: Crashing) -> None:
+    await _two_start(world)
+    world.compute.finish("janus-0")
+    await world.ticks(3)
+    world.compute.slow.clear()
+    world.compute.finish("janus-1")
+    await world.ticks(2)
+    await world.check()
+    assert world.compute.on == ["janus-0"]
+
+
+async def company_of_a_cancelled_one(world: Crashing) -> None:
+    number = await _two_start(world)
+    await world.services.bookings.cancel(ALICE, number, "")
+    await world.ticks(2)
+    world.compute.slow.clear()
+    for name in ("janus-0", "janus-1"):
+        world.compute.finish(name)
+    await world.ticks(2)
+    await world.check()
+    assert not world.compute.on
+
+
+async def company_is_refused(world: Crashing) -> None:
+    world.compute.refuse["janus-1"] = no_room()
+    await _two_start(world)
+    world.compute.finish("janus-0")
+    world.compute.slow.clear()
+    await world.ticks(2)
+    world.compute.refuse.clear()
+    await world.check()
+    assert world.compute.on == ["janus-0"]
+
+
+async def _two_start(world: Crashing) -> int:
+    world.compute.slow |= {"janus-0", "janus-1"}
+    booked = await world.book(15)
+    await world.ticks(2)
+    world.minute(3.2)
+    await world.ticks(3)
+    return booked.booking.booking_id
+
+
 async def on_for_days(world: Crashing) -> None:
     await world.ready(await world.book())
     for hour in (15, 25, 49.5):

@@ -54,6 +54,10 @@ STORIES = [
     Story(stories.hung),
     Story(stories.hung_alone, machines=1),
     Story(stories.none_starts),
+    Story(stories.company_is_first),
+    Story(stories.company_is_second),
+    Story(stories.company_of_a_cancelled_one),
+    Story(stories.company_is_refused),
     Story(stories.on_for_days, ends=52 * 60, settings=DAYS),
 ]
 

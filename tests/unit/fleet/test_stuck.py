@@ -4,6 +4,7 @@ and nothing stays on."""
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -417,3 +418,102 @@ async def test_a_machine_that_was_refused_and_can_not_be_looked_at_was_never_on(
     assert vm(world)["on_since"] == iso(EPOCH)
     assert not await world.services.fleet_store.stretches(0, world.now - timedelta(9), world.now)
     assert not world.events("vm.deallocated")
+
+
+async def test_a_stop_that_was_refused_delays_no_start() -> None:
+    world = World(local_vms=1)
+    await world.ready(await world.book(0, 30))
+    world.clock.advance(minutes=56)
+    world.compute.refuse["janus-0"] = ComputeError("auth", "The scope is locked")
+    await minutes(world, 25)
+    world.compute.refuse.clear()
+    world.compute.set_power("janus-0", Power.DEALLOCATED)  # by hand, as the alert advises
+    booked = await world.book()
+    janus = await world.ready(booked)
+    assert booked.room.room_id in janus.room_specs
+
+
+async def test_company_that_is_asked_and_not_seen_yet_is_no_reason_for_more() -> None:
+    world = World(local_vms=5)
+    world.compute.slow = {"janus-0"}
+    await world.book()
+    await minutes(world, 4)
+    world.compute.ignores = {f"janus-{n}" for n in range(1, 5)}
+    for _ in range(10):
+        await world.tick()
+        world.clock.advance(seconds=5)
+    assert {name for _, name in world.compute.calls} == {"janus-0", "janus-1"}
+
+
+async def test_a_machine_that_stops_is_no_company() -> None:
+    world = World(local_vms=3)
+    world.compute.slow = {"janus-0", "janus-1"}
+    world.compute.set_power("janus-1", Power.DEALLOCATING)
+    going = Vm("janus-1", VmState.DEALLOCATING, world.now, on_since=world.now)
+    await world.services.fleet_store.save(0, going)
+    booked = await world.book()
+    await minutes(world, 7)
+    assert booked.room.room_id in world.compute.janus["janus-2"].room_specs
+
+
+async def test_a_hold_binds_no_booking_to_a_machine_that_takes_its_time() -> None:
+    world = World()
+    world.compute.slow = {"janus-0"}
+    until = world.now + timedelta(hours=2)
+    hold = Override("janus-0", hold_since=world.now, hold_until=until, by="olga", at=world.now)
+    await world.services.fleet_store.commit(0, [write(hold)])
+    booked = await world.book()
+    await minutes(world, 7)
+    assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
+
+
+async def test_machines_that_all_take_long_come_up_in_the_end() -> None:
+    """Seven minutes each: the first round gives up, the second one waits."""
+    world = World(local_vms=3)
+    world.compute.slow = {f"janus-{n}" for n in range(3)}
+    booked = await world.book(30, 60)
+    asked: dict[str, Any] = {}
+    for _ in range(45):
+        before = len(world.compute.calls)
+        await world.tick()
+        for verb, name in world.compute.calls[before:]:
+            asked |= {name: world.now} if verb == "start" else {}
+            if verb == "deallocate":
+                world.compute.finish(name)
+        for name, at in asked.items():
+            if world.now - at >= timedelta(minutes=7) and power(world, name) is Power.STARTING:
+                world.compute.finish(name)
+        world.clock.advance(minutes=1)
+    rooms = [janus.room_specs for janus in world.compute.janus.values()]
+    assert any(booked.room.room_id in there for there in rooms)
+
+
+async def test_a_start_that_is_cancelled_has_not_failed() -> None:
+    world = World(cancel_notice=timedelta(0))
+    world.compute.refuse["janus-0"] = ComputeError("conflict", "busy")
+    booked = await world.book(25)
+    await minutes(world, 4)
+    await world.services.bookings.cancel(ALICE, booked.booking.booking_id, "")
+    await minutes(world, 2)
+    assert not world.events("vm.start_failed")
+
+
+async def test_two_empty_answers_far_apart_are_not_believed() -> None:
+    world = World()
+    booked = await world.book(0, 180)
+    await world.ready(booked)
+    world.compute.blind = True
+    await world.tick()
+    world.clock.advance(hours=2)
+    await world.tick()
+    assert vm(world)["state"] == "ready"
+    assert not world.events("vm.lost")
+
+
+async def test_a_fleet_that_is_refused_as_a_whole_is_not_asked_all_at_once() -> None:
+    world = World(local_vms=20)
+    for name in world.compute.janus:
+        world.compute.refuse[name] = ComputeError("quota_exceeded", "no quota")
+    await world.book()
+    await world.tick()
+    assert len(world.compute.calls) == 5
