@@ -17,7 +17,7 @@ from shared.fleet.demand import SLOW, Leaving, lost, power_of
 from shared.fleet.models import EPOCH, Placement, Vm, VmState, held_back
 from shared.fleet.rooms import Occupied, RoomKeeper
 from shared.fleet.store import FleetStore
-from shared.fleet.switch import SLOW_START, PowerSwitch, patience_with
+from shared.fleet.switch import SLOW_START, STUCK, PowerSwitch
 from shared.fleet.task import Outcome, Task, carriage
 from shared.janus.port import Janus, JanusError, JanusFactory
 from shared.platform import logs
@@ -28,14 +28,12 @@ if TYPE_CHECKING:
 
 HUNG = timedelta(minutes=2)
 """How long a Janus that has answered may be silent before it is restarted, or its bookings go
-elsewhere. One that starts has as long as its machine."""
+elsewhere. One that starts has as long as its machine: `STUCK`."""
 
 UNSEEN = timedelta(hours=1)
 """How long a room that can't be looked into keeps its machine on after everybody's tokens ended."""
 
 UNLISTED = "Its host lists it no longer: it was deleted, or its tags make no sense"
-
-MINUTE = timedelta(minutes=1)
 
 CLOSED = 472
 """Janus accepts no new sessions."""
@@ -81,13 +79,12 @@ class Driver:
         vm, since = task.vm, self._clock.now() - task.vm.since
         if lost(vm, power):
             vm = await self._switch.lost(task.machine, vm, task.carried)
-        patience = patience_with(vm)
-        stuck = power is Power.STARTING and vm.state is VmState.STARTING and since > patience
+        stuck = power is Power.STARTING and vm.state is VmState.STARTING and since > STUCK
         if power is Power.STARTING and vm.state is VmState.DEALLOCATING and task.wanted:
             vm = await self._switch.turned(task.machine, vm)
         elif stuck and task.wanted:
             vm = await self._switch.unusable(
-                task.machine, vm, f"It is still starting after {patience // MINUTE} minutes"
+                task.machine, vm, "It is still starting after 6 minutes"
             )
         vm, lingering = await self._retire(task, vm)
         if power is Power.STARTING and not self._keep(task, vm, lingering):
@@ -198,7 +195,7 @@ class Driver:
             )
             return await self._switch.save(task.machine, waiting)
         hung = vm.unready and not vm.failures  # else it starts, for the first time or anew
-        if now - vm.since < (HUNG if hung else patience_with(vm)) or not task.wanted:
+        if now - vm.since < (HUNG if hung else STUCK) or not task.wanted:
             return vm
         return await self._switch.unusable(task.machine, vm, error.reason)
 

@@ -42,12 +42,6 @@ STUCK = timedelta(minutes=6)
 two or three; the lead has to be long enough for several machines that fail one after the other."""
 
 
-def patience_with(vm: Vm) -> timedelta:
-    """`STUCK`; more when it has not come up before: where all machines take a little longer, each
-    would be given up for the next one, and none would ever be ready."""
-    return STUCK if vm.unready else STUCK * min(1 + vm.failures, 3)
-
-
 class PowerSwitch:
     """Each method stores what it did and returns the machine as stored. They may raise
     `StorageError`; a refusal of the host is part of the machine's state."""

@@ -4,7 +4,6 @@ and nothing stays on."""
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -465,27 +464,6 @@ async def test_a_hold_binds_no_booking_to_a_machine_that_takes_its_time() -> Non
     booked = await world.book()
     await minutes(world, 7)
     assert booked.room.room_id in world.compute.janus["janus-1"].room_specs
-
-
-async def test_machines_that_all_take_long_come_up_in_the_end() -> None:
-    """Seven minutes each: the first round gives up, the second one waits."""
-    world = World(local_vms=3)
-    world.compute.slow = {f"janus-{n}" for n in range(3)}
-    booked = await world.book(30, 60)
-    asked: dict[str, Any] = {}
-    for _ in range(45):
-        before = len(world.compute.calls)
-        await world.tick()
-        for verb, name in world.compute.calls[before:]:
-            asked |= {name: world.now} if verb == "start" else {}
-            if verb == "deallocate":
-                world.compute.finish(name)
-        for name, at in asked.items():
-            if world.now - at >= timedelta(minutes=7) and power(world, name) is Power.STARTING:
-                world.compute.finish(name)
-        world.clock.advance(minutes=1)
-    rooms = [janus.room_specs for janus in world.compute.janus.values()]
-    assert any(booked.room.room_id in there for there in rooms)
 
 
 async def test_a_start_that_is_cancelled_has_not_failed() -> None:
