@@ -157,12 +157,13 @@ def spares(
         return set()
     carrying = {placement.vm for placement in wanted}
     free = [c for c in carriers if c.name not in carrying and c.closed <= now and not c.spot]
-    states = {name: vm.state for name, vm in fleet.vms.items()}
-    # What was asked may not be seen yet, or be refused for now.
-    begun = {c.name for c in free if c.on or states.get(c.name) is VmState.STARTING}
-    idle = {None, VmState.DEALLOCATED, VmState.FAILED}
-    more = [c for c in free if c.name not in begun and states.get(c.name) in idle]
-    if more and all(_is_slow(name, fleet, now) for name in begun):
+    vms = {carrier.name: fleet.vms.get(carrier.name) or Vm(carrier.name) for carrier in free}
+    # One that was asked may not be seen yet, or be refused for now: it is asked again.
+    begun = {c.name for c in free if c.on or vms[c.name].state is VmState.STARTING}
+    coming = any(vms[name].on and not _slow(vms[name], now) for name in begun)
+    idle = (VmState.DEALLOCATED, VmState.FAILED)
+    more = [c for c in free if c.name not in begun and vms[c.name].state in idle]
+    if more and not coming:
         begun.add(min(more, key=lambda c: (c.failures, -c.capacity, c.name)).name)
     return begun
 

@@ -444,6 +444,15 @@ async def test_company_that_is_asked_and_not_seen_yet_is_no_reason_for_more() ->
     assert {name for _, name in world.compute.calls} == {"janus-0", "janus-1"}
 
 
+async def test_company_that_is_refused_for_now_is_not_waited_for() -> None:
+    world = World(local_vms=3)
+    world.compute.slow = {"janus-0"}
+    world.compute.refuse["janus-1"] = ComputeError("conflict", "busy")
+    booked = await world.book()
+    await minutes(world, 8)
+    assert booked.room.room_id in world.compute.janus["janus-2"].room_specs
+
+
 async def test_a_machine_that_stops_is_no_company() -> None:
     world = World(local_vms=3)
     world.compute.slow = {"janus-0", "janus-1"}
