@@ -268,24 +268,12 @@ async def none_starts(world: Crashing) -> None:
 async def company_is_first(world: Crashing) -> None:
     """Two machines start, the second because the first one takes its time."""
     await _two_start(world)
-    world.compute.finish("janus-1")
-    await world.ticks(3)
-    world.compute.slow.clear()
-    world.compute.finish("janus-0")
-    await world.ticks(2)
-    await world.check()
-    assert world.compute.on == ["janus-1"]
+    await _ready_in_order(world, "janus-1", "janus-0")
 
 
 async def company_is_second(world: Crashing) -> None:
     await _two_start(world)
-    world.compute.finish("janus-0")
-    await world.ticks(3)
-    world.compute.slow.clear()
-    world.compute.finish("janus-1")
-    await world.ticks(2)
-    await world.check()
-    assert world.compute.on == ["janus-0"]
+    await _ready_in_order(world, "janus-0", "janus-1")
 
 
 async def company_of_a_cancelled_one(world: Crashing) -> None:
@@ -318,6 +306,16 @@ async def _two_start(world: Crashing) -> int:
     world.minute(3.2)
     await world.ticks(3)
     return booked.booking.booking_id
+
+
+async def _ready_in_order(world: Crashing, first: str, second: str) -> None:
+    world.compute.finish(first)
+    await world.ticks(3)
+    world.compute.slow.clear()
+    world.compute.finish(second)
+    await world.ticks(2)
+    await world.check()
+    assert world.compute.on == [first]
 
 
 async def on_for_days(world: Crashing) -> None:
