@@ -109,9 +109,11 @@ def _room_elsewhere(fleet: Fleet, now: datetime) -> bool:
     )
 
 
-def _slow(vm: Vm, now: datetime) -> bool:
+def _slow(vm: Vm | None, now: datetime) -> bool:
     """Asked long ago, and not ready; or it has to stop before it can start."""
-    return vm.state in (VmState.STARTING, VmState.DEALLOCATING) and now - vm.since > SLOW
+    if vm is None or vm.state not in (VmState.STARTING, VmState.DEALLOCATING):
+        return False
+    return now - vm.since > SLOW
 
 
 def carriers(
@@ -153,7 +155,7 @@ def spares(
     """Machines that are started beside those that take their time although a booking is near:
     whichever is ready first gets it. One more each time that all of them do."""
     near = [p for p in wanted if not p.made and p.start - now <= NEAR]
-    if not any(_is_slow(placement.vm, fleet, now) for placement in near):
+    if not any(_slow(fleet.vms.get(placement.vm), now) for placement in near):
         return set()
     carrying = {placement.vm for placement in wanted}
     free = [c for c in carriers if c.name not in carrying and c.closed <= now and not c.spot]
@@ -166,11 +168,6 @@ def spares(
     if more and not coming:
         begun.add(min(more, key=lambda c: (c.failures, -c.capacity, c.name)).name)
     return begun
-
-
-def _is_slow(name: str, fleet: Fleet, now: datetime) -> bool:
-    vm = fleet.vms.get(name)
-    return vm is not None and _slow(vm, now)
 
 
 _ON = (Power.RUNNING, Power.STARTING)

@@ -119,7 +119,9 @@ class Driver:
         """Who of its own is in each booking's room. Where the next booking of the same room has
         begun, all are that one's; where it may be entered already, nobody can tell."""
         now, early = self._clock.now(), self._settings.join_early
-        next_start = {p.room_id: p.start for p in task.staying}
+        # Of several that follow in one room the next one counts: it is written last.
+        coming = sorted(task.staying, key=lambda placement: placement.start, reverse=True)
+        next_start = {placement.room_id: placement.start for placement in coming}
         told = dict(occupied)
         for placement in task.over:
             start = next_start.get(placement.room_id)

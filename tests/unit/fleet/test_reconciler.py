@@ -343,6 +343,26 @@ async def test_two_bookings_in_a_row_in_one_room_do_not_disturb_each_other() -> 
     assert told["subject"] == f"booking/{second.booking.booking_id}", "and not of the first one"
 
 
+async def test_of_three_in_a_row_in_one_room_the_second_has_begun() -> None:
+    """The third has its machine already when the first is over."""
+    world = World()
+    first = await world.book(0, 60)
+    room = first.room.room_id
+    janus = await world.ready(first)
+    second = await world.book(60, 30, room=room)
+    third = await world.book(90, 60, room=room)
+    world.clock.advance(minutes=60)
+    await world.tick()
+    alice = await world.join(second)
+    janus.join(room, alice.participant_id)
+    world.clock.advance(minutes=11)
+    await world.tick()
+    await world.tick()
+    placed = {row["booking_id"] for row in world.rows("Fleet", "00", "p|")}
+    assert placed == {second.booking.booking_id, third.booking.booking_id}
+    assert [person.id for person in await janus.participants(room)] == [alice.participant_id]
+
+
 async def test_a_missed_answer_is_no_second_start() -> None:
     world = World()
     janus = await world.ready(await world.book())
