@@ -73,8 +73,8 @@ def _from(least: str, most: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-# ISO 8601 (`PT30M`) or `HH:MM:SS`. A slip of one letter is a thousand times too much, and would
-# keep machines on for months: so each has an upper bound.
+# ISO 8601 (`PT30M`) or `HH:MM:SS`. A slip of one letter makes minutes months, which would keep
+# machines on for as long: so each has an upper bound.
 Short = Annotated[timedelta, _from("PT0S", "P7D")]
 Days = Annotated[timedelta, _from("PT1M", "P30D")]
 Long = Annotated[timedelta, _from("PT0S", "P100000D")]
